@@ -1,0 +1,57 @@
+# Needs only Python >= 3.11 with pip, and make. Everything else goes into an isolated .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+# A new file in the package means a new link in the strict editable install.
+FILES := $(VENV)/.files
+
+.PHONY: setup demo test lint types bench lock clean FORCE
+
+setup: $(VENV)/.installed
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed, this is %d.%d; try: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.requirements: requirements.lock | $(UV)
+	@echo "setup: installing pinned requirements into $(VENV)"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@touch $@
+
+$(FILES): FORCE | $(UV)
+	@ls *.py */*.py */*/*.py 2>/dev/null | grep -v '^build/' | sort > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(VENV)/.installed: $(VENV)/.requirements $(FILES) pyproject.toml
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --config-settings editable_mode=strict --editable .
+	@touch $@
+
+demo: setup
+	@$(BIN)/omnivideo demo
+
+test: setup
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/pytest
+
+lint: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-cache
+
+types: setup
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+bench: setup
+	@$(BIN)/python -m bench
+
+# Pins with hashes, for every platform and Python from 3.11 on; names no index.
+lock: | $(UV)
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --all-extras --group dev pyproject.toml --output-file requirements.lock
+
+clean:
+	@rm -rf $(VENV) build *.egg-info
+
+FORCE:

@@ -1,0 +1,18 @@
+"""What a person sets up once in Prefect: credentials per gateway, and video stores."""
+
+from prefect_omnivideo.blocks.apimart import APIMartCredentials
+from prefect_omnivideo.blocks.jimmyai import JimmyAICredentials
+from prefect_omnivideo.blocks.omnirouters import OmniRoutersCredentials
+from prefect_omnivideo.blocks.sora import SoraCompatibleCredentials
+from prefect_omnivideo.blocks.stores import LocalVideoStore, S3VideoStore
+from prefect_omnivideo.blocks.twelveai import TwelveAICredentials
+
+__all__ = [
+    "APIMartCredentials",
+    "JimmyAICredentials",
+    "LocalVideoStore",
+    "OmniRoutersCredentials",
+    "S3VideoStore",
+    "SoraCompatibleCredentials",
+    "TwelveAICredentials",
+]

@@ -1,0 +1,113 @@
+"""What every gateway's credentials block has in common: the key, the address and the three limits."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr, field_validator
+
+from prefect_omnivideo.providers.client import Account
+from prefect_omnivideo.providers.registry import get_provider
+from prefect_omnivideo.providers.wire import Provider, Route
+
+REPOSITORY = "https://github.com/prefect-omnivideo/prefect-omnivideo"
+
+
+def logo(name: str) -> Any:
+    """Where the Prefect UI finds a logo of this repository."""
+    return f"{REPOSITORY}/raw/main/blocks/logos/{name}.png"
+
+
+class GatewayCredentials(Block):
+    """A key for one AI-video gateway, its address, and the limits to keep."""
+
+    _block_type_name = "Gateway Credentials"
+    _block_type_slug = "omnivideo-gateway-credentials"
+    _documentation_url: Any = f"{REPOSITORY}#readme"
+    _provider_name: ClassVar[str]
+
+    api_key: SecretStr = Field(
+        title="API key",
+        description="The gateway's API key. It is sent to the base URL and nowhere else.",
+    )
+    base_url: str = Field(
+        title="Base URL",
+        description="Where the gateway's API lives, with scheme and without a trailing slash.",
+    )
+    jobs_in_flight: int = Field(
+        default=20,
+        ge=1,
+        le=5000,
+        description="Jobs this account may have running at the gateway at a time.",
+    )
+    submissions_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most jobs to submit in any minute. Empty: as many as the gateway takes.",
+    )
+    requests_in_flight: int = Field(
+        default=8,
+        ge=1,
+        le=16,
+        description="HTTP requests at a time, 16 at most: more only cost CPU.",
+    )
+    request_seconds: float = Field(
+        default=90.0,
+        gt=0,
+        le=600,
+        description="How long one HTTP request may take, in seconds.",
+    )
+    poll_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=300,
+        description="Shortest pause between two status queries of a job, in seconds.",
+    )
+
+    @field_validator("api_key")
+    @classmethod
+    def _a_key(cls, key: SecretStr) -> SecretStr:
+        value = key.get_secret_value()
+        if not value.strip() or any(ord(character) < 33 or ord(character) > 126 for character in value):
+            raise ValueError("the API key is empty, or holds spaces or characters that no HTTP header can carry")
+        return key
+
+    @field_validator("base_url")
+    @classmethod
+    def _an_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("the base URL must look like https://host or https://host/path")
+        if parts.username or parts.password:
+            raise ValueError("the base URL must not hold a user name or password; the key goes into api_key")
+        return url.rstrip("/")
+
+    @property
+    def provider(self) -> Provider:
+        """The gateway these credentials are for."""
+        return get_provider(self._provider_name)
+
+    @property
+    def account_name(self) -> str:
+        """The saved block's name, or the gateway's slug for credentials that were never saved."""
+        return self._block_document_name or self._provider_name
+
+    def account(self) -> Account:
+        """The account as the wire needs it."""
+        return Account(
+            provider=self.provider,
+            name=self.account_name,
+            base_url=self.base_url,
+            api_key=self.api_key,
+            route=self._route(),
+            jobs_in_flight=self.jobs_in_flight,
+            submissions_per_minute=self.submissions_per_minute,
+            requests_in_flight=self.requests_in_flight,
+            request_seconds=self.request_seconds,
+            poll_seconds=self.poll_seconds,
+        )
+
+    def _route(self) -> Route:
+        return self.provider.routes[0]

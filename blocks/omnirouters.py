@@ -1,0 +1,45 @@
+"""Credentials for OmniRouters."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from prefect_omnivideo.blocks.credentials import GatewayCredentials, logo
+from prefect_omnivideo.providers.client import route_of
+from prefect_omnivideo.providers.wire import Route
+
+
+class OmniRoutersCredentials(GatewayCredentials):
+    """A key for OmniRouters: Kling, Vidu, Veo, Seedance and Hunyuan behind one address.
+
+    Example:
+        Load saved credentials and make a video with them:
+        ```python
+        from prefect_omnivideo import OmniRoutersCredentials, LocalVideoStore
+        from prefect_omnivideo.flows import generate_video
+
+        credentials = OmniRoutersCredentials.load("BLOCK_NAME")
+        await generate_video("a red apple", credentials, LocalVideoStore(folder="videos"))
+        ```
+    """
+
+    _block_type_name = "OmniRouters Credentials"
+    _block_type_slug = "omnirouters-credentials"
+    _logo_url: Any = logo("omnirouters")
+    _provider_name: ClassVar[str] = "omnirouters"
+
+    base_url: str = Field(
+        default="https://omnirouters.com",
+        title="Base URL",
+        description="Where the gateway's API lives, with scheme and without a trailing slash.",
+    )
+    submit_path: Literal["/v1/videos", "/v1/video/generations"] = Field(
+        default="/v1/videos",
+        title="Submit path",
+        description="Which of the two equivalent documented routes new jobs take.",
+    )
+
+    def _route(self) -> Route:
+        return route_of(self.provider, self.submit_path)

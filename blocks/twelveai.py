@@ -1,0 +1,35 @@
+"""Credentials for 12AI."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from prefect_omnivideo.blocks.credentials import GatewayCredentials, logo
+
+
+class TwelveAICredentials(GatewayCredentials):
+    """A key for 12AI: Omni videos of 10 seconds in 720p from text, images or a video.
+
+    Example:
+        Load saved credentials and make a video with them:
+        ```python
+        from prefect_omnivideo import TwelveAICredentials, LocalVideoStore
+        from prefect_omnivideo.flows import generate_video
+
+        credentials = TwelveAICredentials.load("BLOCK_NAME")
+        await generate_video("a red apple", credentials, LocalVideoStore(folder="videos"))
+        ```
+    """
+
+    _block_type_name = "12AI Credentials"
+    _block_type_slug = "twelveai-credentials"
+    _logo_url: Any = logo("twelveai")
+    _provider_name: ClassVar[str] = "12ai"
+
+    base_url: str = Field(
+        default="https://cdn.12ai.org",
+        title="Base URL",
+        description="Where the gateway's API lives, with scheme and without a trailing slash.",
+    )

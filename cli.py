@@ -1,0 +1,109 @@
+"""The command line: `omnivideo`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from pydantic import ValidationError
+
+from prefect_omnivideo.providers.client import preview
+from prefect_omnivideo.providers.errors import OmniVideoError, Problem, RequestError
+from prefect_omnivideo.providers.native import check_native, translate
+from prefect_omnivideo.providers.registry import get_provider
+from prefect_omnivideo.providers.request import VideoRequest
+
+NOT_ACCEPTABLE = 2
+
+app = App(name="omnivideo", help="Prompt lists to stored videos through AI-video gateways, paying once.")
+
+
+@app.command
+def demo() -> int:
+    """Make a dozen videos through all five gateways on this machine, for nothing: servers, flow, gallery and all."""
+    from prefect_omnivideo.demo import run_demo
+
+    return run_demo()
+
+
+@app.command
+def sandbox(
+    *,
+    port: int = 8700,
+    key: str = "sandbox-key",
+    latency: float = 5.0,
+    faults: Path | None = None,
+) -> None:
+    """Play the five gateways on 127.0.0.1, for dry runs and tests. Nothing is spent.
+
+    Args:
+        port: Port to listen on; 0 takes a free one.
+        key: The API key that is accepted.
+        latency: Seconds from submission to the finished video.
+        faults: JSON file that says what shall go wrong.
+    """
+    from prefect_omnivideo.sandbox import FaultError, Settings, serve
+
+    try:
+        serve(Settings(port=port, key=key, latency=latency, faults=faults))
+    except FaultError as error:
+        sys.exit(f"{faults}: {error}")
+
+
+@app.command
+def encode(
+    *,
+    provider: str,
+    native: Annotated[bool, Parameter(negative=())] = False,
+    base_url: str | None = None,
+    submit_path: str | None = None,
+) -> int:
+    """Print the HTTP call that a request on standard input would become. Nothing is sent.
+
+    Args:
+        provider: The gateway: 12ai, omnirouters, sora, apimart, jimmyai, or one installed beside them.
+        native: The request is the gateway's own body, not a portable VideoRequest.
+        base_url: Address of the gateway; its documented one when left out.
+        submit_path: Which of the gateway's documented routes to take, where there are several.
+    """
+    try:
+        gateway = get_provider(provider)
+        given = _read_request()
+        body = check_native(gateway, given) if native else translate(gateway, VideoRequest.model_validate(given))
+        paths = [route.submit for route in gateway.routes]
+        if submit_path not in (None, *paths):
+            raise RequestError([Problem("submit-path", f"{submit_path!r} is not documented", ", ".join(paths))])
+        route = gateway.routes[paths.index(submit_path) if submit_path else 0]
+        call = preview(gateway, body, base_url or gateway.base_url or "{base_url}", route)
+    except ValidationError as error:
+        return _refuse("; ".join(f"{'.'.join(map(str, e['loc'])) or 'request'}: {e['msg']}" for e in error.errors()))
+    except OmniVideoError as error:
+        return _refuse(str(error))
+    sys.stdout.write(json.dumps(call, ensure_ascii=False, indent=2) + "\n")
+    return 0
+
+
+def _read_request() -> dict[str, Any]:
+    try:
+        given = json.loads(sys.stdin.buffer.read())
+    except ValueError as error:
+        raise RequestError([Problem("standard input", f"no JSON ({error})", "one JSON object")]) from None
+    if not isinstance(given, dict):
+        raise RequestError([Problem("standard input", f"a JSON {type(given).__name__}", "one JSON object")])
+    return given
+
+
+def _refuse(reason: str) -> int:
+    sys.stderr.write(f"omnivideo: {reason}\n")
+    return NOT_ACCEPTABLE
+
+
+def main() -> None:
+    """Entry point of the `omnivideo` command."""
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]  # a text stream
+    sys.exit(app())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,284 @@
+"""The async client of one account: who may send what, how often, and what a failure on the way means.
+
+A POST is sent again only after a failure before acceptance; anything that leaves its outcome open is a
+`SubmissionUnknownError`. A status GET is sent again freely. The key goes to the account's own base URL and nowhere
+else: redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from time import monotonic
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import httpx
+import stamina
+from pydantic import BaseModel, JsonValue, SecretStr
+
+from prefect_omnivideo.providers.decoding import find_refusal, read_status, read_submission
+from prefect_omnivideo.providers.errors import (
+    NotAcceptedError,
+    RateLimitedError,
+    StatusUnavailableError,
+    SubmissionUnknownError,
+    UnreachableError,
+)
+from prefect_omnivideo.providers.wire import Answer, HttpCall, Job, Provider, Route, join_url
+
+SUBMIT_ATTEMPTS = 5
+STATUS_ATTEMPTS = 5
+LONGEST_RETRY_AFTER = 120.0
+"""Seconds; a gateway that asks for more is asked again after this."""
+
+# No byte of the request can have been processed when one of these is raised.
+_BEFORE_SENDING = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account at one gateway.
+
+    Attributes:
+        name: the credentials block's name, or the provider's slug.
+        route: which of the provider's documented routes new jobs take.
+        requests_in_flight: HTTP requests at a time; more only burn CPU in httpx's pool.
+        request_seconds: how long one request may take in all.
+        poll_seconds: the shortest pause between two status queries of one job.
+    """
+
+    provider: Provider
+    name: str
+    base_url: str
+    api_key: SecretStr
+    route: Route
+    jobs_in_flight: int = 20
+    submissions_per_minute: int | None = None
+    requests_in_flight: int = 8
+    request_seconds: float = 90.0
+    poll_seconds: float = 5.0
+
+    @property
+    def connect_seconds(self) -> float:
+        """How long a connection may take to come about."""
+        return min(10.0, self.request_seconds)
+
+    @property
+    def send_window(self) -> float:
+        """Seconds within which a submission must leave, first tries and repeats together."""
+        return 2 * self.request_seconds
+
+    @property
+    def claim_seconds(self) -> float:
+        """Seconds after which a submission is over, one way or the other: what still says `submitting` is unknown."""
+        return self.send_window + self.connect_seconds + self.request_seconds + 5
+
+    def is_same(self, provider: str, name: str, base_url: str) -> bool:
+        """Whether this is the account that made an attempt."""
+        return (self.provider.name, self.name, self.base_url.rstrip("/")) == (provider, name, base_url.rstrip("/"))
+
+
+class GatewayClient:
+    """Speaks to one gateway for one account. Get one from `connect`."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._gate = asyncio.Semaphore(account.requests_in_flight)
+        options: dict[str, Any] = {
+            "verify": _tls(),
+            "timeout": httpx.Timeout(account.request_seconds, connect=account.connect_seconds, pool=None),
+            "headers": {
+                "Authorization": f"Bearer {account.api_key.get_secret_value()}",
+                "Accept": "application/json",
+            },
+        }
+        self._http = httpx.AsyncClient(**options, limits=httpx.Limits(max_connections=account.requests_in_flight))
+        # Submissions travel on fresh connections: a keep-alive connection that the server closes in the very moment
+        # of sending would turn a job that was never seen into one whose outcome cannot be known.
+        self._submit_http = httpx.AsyncClient(**options, limits=httpx.Limits(max_keepalive_connections=0))
+
+    async def submit(self, body: BaseModel) -> Job:
+        """Post one job; again only after a failure before acceptance, at most `SUBMIT_ATTEMPTS` times.
+
+        It leaves within the account's `send_window`, or not at all.
+
+        Raises:
+            NotAcceptedError: surely not accepted, nothing spent.
+            SubmissionUnknownError: the outcome cannot be known; never send it again by itself.
+        """
+        call = self.account.provider.encode(body, self.account.route.submit)
+        last_moment = monotonic() + self.account.send_window
+        async for attempt in stamina.retry_context(
+            on=_resend, attempts=SUBMIT_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
+        ):
+            with attempt:
+                return await self._submit_once(call, last_moment)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def status(self, task_id: str, submit_path: str) -> Job:
+        """Where a job stands, asked on the route it was submitted by.
+
+        Raises:
+            StatusDeniedError: the key may not read it.
+            StatusUnavailableError: after `STATUS_ATTEMPTS` in a row, or at once when the task is not known.
+        """
+        route = route_of(self.account.provider, submit_path)
+        async for attempt in stamina.retry_context(
+            on=_ask_again, attempts=STATUS_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=30, wait_jitter=0.5
+        ):
+            with attempt:
+                answer = await self._get(HttpCall("GET", route.status.format(task_id=task_id)), task_id)
+                return read_status(self.account.provider, answer, task_id)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def cancel(self, task_id: str, submit_path: str) -> bool | None:
+        """Ask the gateway to cancel a job: True when it confirms, False when it refuses, None when it cannot cancel.
+
+        Whether a cancelled job is refunded, no gateway documents.
+        """
+        route = route_of(self.account.provider, submit_path)
+        if route.cancel is None:
+            return None
+        try:
+            answer = await self._get(HttpCall("DELETE", route.cancel.format(task_id=task_id)), task_id)
+        except StatusUnavailableError:
+            return False
+        return find_refusal(self.account.provider, answer) is None
+
+    def content_url(self, task_id: str, submit_path: str) -> str | None:
+        """Where the gateway itself serves a finished job's bytes, with the key; None when it does not."""
+        content = route_of(self.account.provider, submit_path).content
+        return join_url(self.account.base_url, content.format(task_id=task_id)) if content else None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+        await self._submit_http.aclose()
+
+    async def _submit_once(self, call: HttpCall, last_moment: float) -> Job:
+        title = self.account.provider.title
+        try:
+            async with self._gate:
+                if monotonic() > last_moment:
+                    raise UnreachableError(
+                        f"{title} was not asked: too many requests before this one. Nothing was sent."
+                    )
+                answer = await self._send(self._submit_http, call)
+        except _BEFORE_SENDING as error:
+            raise UnreachableError(
+                f"{title} could not be reached at {self.account.base_url} ({_reason(error)}). Nothing was sent."
+            ) from None
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise SubmissionUnknownError(
+                f"The connection to {title} was lost after the request went out ({_reason(error)}). "
+                "The job may exist and be billed; it is not sent again."
+            ) from None
+        return read_submission(self.account.provider, answer)
+
+    async def _get(self, call: HttpCall, task_id: str) -> Answer:
+        try:
+            async with self._gate:
+                return await self._send(self._http, call)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise StatusUnavailableError(
+                f"{self.account.provider.title} could not be asked about {task_id} ({_reason(error)})"
+            ) from None
+
+    async def _send(self, http: httpx.AsyncClient, call: HttpCall) -> Answer:
+        url = join_url(self.account.base_url, call.path)
+        files: list[tuple[str, Any]] = [(name, (None, value.encode("utf-8"))) for name, value in call.form]
+        for name, path in call.files:
+            files.append((name, (path.name, await asyncio.to_thread(path.read_bytes))))
+        body: dict[str, Any] = {"files": files} if files else {"json": call.json} if call.json is not None else {}
+        # httpx counts its time-outs per read; a trickle of bytes could go on for ever.
+        async with asyncio.timeout(self.account.connect_seconds + self.account.request_seconds):
+            response = await http.request(call.method, url, **body)
+        # A gateway may quote the key in its error text.
+        text = response.text.replace(self.account.api_key.get_secret_value(), "***")
+        parsed: JsonValue = None
+        with suppress(ValueError):
+            parsed = json.loads(text)
+        return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, parsed, text[:500])
+
+
+def route_of(provider: Provider, submit_path: str) -> Route:
+    """The route a job was submitted by."""
+    return next((route for route in provider.routes if route.submit == submit_path), provider.routes[0])
+
+
+def preview(provider: Provider, body: BaseModel, base_url: str, route: Route) -> dict[str, JsonValue]:
+    """The HTTP call that would be made, with the key hidden: method, url, headers and json, or form and files."""
+    call = provider.encode(body, route.submit)
+    headers: dict[str, JsonValue] = {"Authorization": "Bearer ***", "Accept": "application/json"}
+    shown: dict[str, JsonValue] = {"method": call.method, "url": join_url(base_url, call.path), "headers": headers}
+    if call.json is not None:
+        headers["Content-Type"] = "application/json"
+        shown["json"] = call.json
+        return shown
+    headers["Content-Type"] = "multipart/form-data"
+    form: dict[str, JsonValue] = {}
+    for name in dict.fromkeys(name for name, _ in call.form):
+        values: list[JsonValue] = [value for key, value in call.form if key == name]
+        form[name] = values if name.endswith("[]") else values[0]
+    shown["form"] = form
+    if call.files:
+        shown["files"] = {name: path.name for name, path in call.files}
+    return shown
+
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Account, tuple[GatewayClient, int]]] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def connect(account: Account) -> AsyncGenerator[GatewayClient]:
+    """The account's client on this event loop, shared by everybody who holds it, closed when the last lets go."""
+    clients = _clients.setdefault(asyncio.get_running_loop(), {})
+    client, holders = clients.get(account) or (GatewayClient(account), 0)
+    clients[account] = (client, holders + 1)
+    try:
+        yield client
+    finally:
+        client, holders = clients[account]
+        if holders > 1:
+            clients[account] = (client, holders - 1)
+        else:
+            del clients[account]
+            await client.close()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Loading the certificates takes tens of milliseconds; once is enough."""
+    return httpx.create_ssl_context()
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _resend(error: Exception) -> bool | float:
+    if not (isinstance(error, NotAcceptedError) and error.safe_to_resend):
+        return False
+    return _wait(error.retry_after) if isinstance(error, RateLimitedError) else True
+
+
+def _ask_again(error: Exception) -> bool | float:
+    if not isinstance(error, StatusUnavailableError) or error.not_found:
+        return False
+    return _wait(error.retry_after)
+
+
+def _wait(retry_after: float | None) -> bool | float:
+    return True if retry_after is None else min(retry_after, LONGEST_RETRY_AFTER)

@@ -1,0 +1,233 @@
+"""Everything that can go wrong with a video, in one tree.
+
+    OmniVideoError
+    ├── RequestError              the request breaks a documented rule; nothing was sent
+    ├── NotAcceptedError          the gateway surely did not take the job: nothing was spent
+    │   ├── UnreachableError        no connection came about            (safe to send again)
+    │   ├── RateLimitedError        429: too fast                       (safe to send again)
+    │   ├── UnavailableError        503: no capacity                    (safe to send again)
+    │   ├── UnauthorizedError       the key is wrong or not allowed
+    │   ├── NoBalanceError          no money, quota or credit left
+    │   ├── ModeratedError          the content filter refused the request
+    │   └── RefusedError            any other clean refusal
+    ├── SubmissionUnknownError    the request went out and no one can know whether the job exists
+    ├── JobError                  the job was accepted
+    │   ├── StatusUnavailableError  its status could not be read just now  (waiting helps)
+    │   ├── StatusDeniedError       the key may not read the job, which goes on
+    │   ├── StillRunningError       the deadline passed, the job goes on   (waiting helps)
+    │   └── JobFailedError          the gateway says it failed, was cancelled or is gone
+    ├── TransferError             a finished video could not be brought home (waiting helps)
+    │   ├── LinkExpiredError        its link is no longer good: poll again for a fresh one
+    │   └── NotAVideoError          what came is not a video
+    └── StoreError                the store refused, or holds something unreadable
+        └── RecordConflictError     somebody else wrote the record first
+
+Three class attributes answer a caller's three questions:
+
+- `safe_to_resend`: sending the same request again cannot pay twice.
+- `may_have_cost`: money may have been spent on the job.
+- `waiting_helps`: the same step may succeed later without any change.
+
+Messages say what happened, to which job, and what to do next. None ever holds a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal, NamedTuple
+
+FailureCategory = Literal[
+    "refused", "moderated", "no balance", "unauthorized", "provider error", "cancelled", "expired"
+]
+
+
+class Problem(NamedTuple):
+    """One broken rule of a request."""
+
+    field: str
+    """The field as the caller wrote it, dotted for nested ones."""
+    rule: str
+    """What is wrong, with the value that was given."""
+    accepted: str = ""
+    """What would be accepted instead; empty when the rule says it all."""
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.rule}" + (f" (accepted: {self.accepted})" if self.accepted else "")
+
+
+class OmniVideoError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    safe_to_resend: ClassVar[bool] = False
+    may_have_cost: ClassVar[bool] = False
+    waiting_helps: ClassVar[bool] = False
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle through the instance's state: keyword arguments would be lost otherwise."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[OmniVideoError], args: tuple[object, ...], state: dict[str, object]) -> OmniVideoError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class RequestError(OmniVideoError, ValueError):
+    """The request breaks a documented rule of the gateway. Raised before anything is sent.
+
+    Attributes:
+        problems: every broken rule, each with field, rule and what would be accepted.
+    """
+
+    safe_to_resend = True
+
+    def __init__(self, problems: Sequence[Problem], *, subject: str = "request") -> None:
+        self.problems = tuple(problems)
+        self.subject = subject
+        super().__init__(f"{subject} not acceptable: " + "; ".join(str(problem) for problem in self.problems))
+
+
+class NotAcceptedError(OmniVideoError):
+    """The gateway surely did not accept the job: nothing was spent.
+
+    Attributes:
+        category: how the record files it.
+        http_status: the status of the answer, or None when there was none.
+    """
+
+    category: ClassVar[FailureCategory] = "refused"
+
+    def __init__(self, message: str, *, http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+
+
+class UnreachableError(NotAcceptedError):
+    """No connection to the gateway came about: DNS, refused, TLS, or no time to connect."""
+
+    category = "provider error"
+    safe_to_resend = True
+    waiting_helps = True
+
+
+class RateLimitedError(NotAcceptedError):
+    """The gateway answered 429.
+
+    Attributes:
+        retry_after: seconds the gateway asks to wait, or None when it does not say.
+    """
+
+    category = "provider error"
+    safe_to_resend = True
+    waiting_helps = True
+
+    def __init__(self, message: str, *, http_status: int | None = 429, retry_after: float | None = None) -> None:
+        super().__init__(message, http_status=http_status)
+        self.retry_after = retry_after
+
+
+class UnavailableError(RateLimitedError):
+    """The gateway answered 503: it has no capacity or no channel for the model now."""
+
+
+class UnauthorizedError(NotAcceptedError):
+    """The gateway does not accept the key, or the key may not use this model."""
+
+    category = "unauthorized"
+
+
+class NoBalanceError(NotAcceptedError):
+    """The account has no balance, quota or credit left."""
+
+    category = "no balance"
+
+
+class ModeratedError(NotAcceptedError):
+    """The gateway's content filter refused the request. Sending it again does not help."""
+
+    category = "moderated"
+
+
+class RefusedError(NotAcceptedError):
+    """The gateway refused the request for a reason it names."""
+
+
+class SubmissionUnknownError(OmniVideoError):
+    """The request went out and its outcome cannot be known: it may have been accepted and billed.
+
+    Never sent again by itself. Look into the gateway's own task list, then settle the record with
+    `omnivideo resolve`.
+    """
+
+    may_have_cost = True
+
+
+class JobError(OmniVideoError):
+    """Something about a job that was accepted."""
+
+    may_have_cost = True
+
+
+class StatusUnavailableError(JobError):
+    """The job's status could not be read just now. The job itself goes on.
+
+    Attributes:
+        retry_after: seconds the gateway asks to wait, or None when it does not say.
+        not_found: the gateway says it does not know the task (fresh tasks can be invisible for a moment).
+    """
+
+    waiting_helps = True
+
+    def __init__(self, message: str, *, retry_after: float | None = None, not_found: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.not_found = not_found
+
+
+class StatusDeniedError(JobError):
+    """The gateway does not let this key read the job's status. The job itself goes on."""
+
+
+class StillRunningError(JobError):
+    """The time to wait is over and the job still runs: not a failure. A later run picks it up."""
+
+    waiting_helps = True
+
+
+class JobFailedError(JobError):
+    """The job came to an end without a video.
+
+    Attributes:
+        category: how the record files it.
+    """
+
+    def __init__(self, message: str, *, category: FailureCategory) -> None:
+        super().__init__(message)
+        self.category: FailureCategory = category
+
+
+class TransferError(OmniVideoError):
+    """A finished video could not be brought home. The video still exists at the gateway."""
+
+    may_have_cost = True
+    waiting_helps = True
+
+
+class LinkExpiredError(TransferError):
+    """The link was answered with 403, 404 or 410, or its time is over: a status query gives a fresh one."""
+
+
+class NotAVideoError(TransferError):
+    """What the link gave is not a video: an error page, an empty file, a wrong container."""
+
+
+class StoreError(OmniVideoError):
+    """The store refused, is out of reach, or holds something that is no readable record."""
+
+
+class RecordConflictError(StoreError):
+    """Somebody else wrote the record first. Read it again."""
+
+    waiting_helps = True

@@ -1,0 +1,120 @@
+"""The portable request: what a person wants, in words no gateway owns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+Mode = Literal[
+    "t2v",
+    "i2v",
+    "i2v_first_last",
+    "r2v",
+    "reference_images",
+    "reference_material",
+    "multi_i2v",
+    "extend",
+    "edit",
+]
+
+KEY_LENGTH = 16
+
+
+class VideoRequest(BaseModel):
+    """One video to be made, portable across gateways.
+
+    What a gateway cannot honour is an error that names the field, never silently dropped.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, json_schema_extra=lambda schema: _in_order(schema)
+    )
+
+    prompt: str = Field(default="", max_length=50_000, description="What the video shows. Most gateways need it.")
+    negative_prompt: str | None = Field(
+        default=None, description="What the video must not show, where the model takes it."
+    )
+    model: str | None = Field(
+        default=None, min_length=1, description="The gateway's model name. Empty: the gateway's documented Omni model."
+    )
+    mode: Mode | None = Field(
+        default=None, description="How references are used. Empty: follows from the references given."
+    )
+    duration: Annotated[float, Field(gt=0, le=3600)] | None = Field(
+        default=None, description="Length of the video in seconds."
+    )
+    aspect_ratio: str | None = Field(
+        default=None, pattern=r"^\d{1,3}:\d{1,3}$", description="Width to height, such as 16:9 or 9:16."
+    )
+    resolution: str | None = Field(
+        default=None, pattern=r"^(\d{3,4}[pP]|\d{1,2}[kK])$", description="Resolution class, such as 720p, 1080p or 4k."
+    )
+    size: str | None = Field(
+        default=None, pattern=r"^\d{2,5}x\d{2,5}$", description="Width and height in pixels, such as 1280x720."
+    )
+    first_frame: str | None = Field(
+        default=None, min_length=1, description="Image the video starts from: https URL, s3:// object or local file."
+    )
+    last_frame: str | None = Field(
+        default=None, min_length=1, description="Image the video ends on: https URL, s3:// object or local file."
+    )
+    images: tuple[str, ...] = Field(default=(), description="Reference images.")
+    videos: tuple[str, ...] = Field(default=(), description="Reference videos, or the video to edit.")
+    audios: tuple[str, ...] = Field(default=(), description="Reference audio.")
+    sound: bool | None = Field(
+        default=None, description="Whether the video has sound, where the model leaves the choice."
+    )
+    seed: int | None = Field(default=None, description="Random seed, where the model takes one.")
+    extend_from: str | None = Field(
+        default=None, min_length=1, description="Task id (Kling: video id) of the video to continue."
+    )
+    take: int = Field(
+        default=1, ge=1, description="Number of the take: the same request with another take is another video."
+    )
+    options: dict[str, JsonValue] = Field(default={}, description="The gateway's own fields, merged last and verbatim.")
+
+    @field_validator("images", "videos", "audios")
+    @classmethod
+    def _no_blank_reference(cls, references: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not reference.strip() for reference in references):
+            raise ValueError("a reference is blank; give a URL, an s3:// object or a local path")
+        return references
+
+    @property
+    def key(self) -> str:
+        """Identity of the video within a batch: 16 hexadecimal digits of SHA-256 over the request and its take.
+
+        Fields at their default do not count, so that a new field never changes an old key.
+        """
+        wanted = self.model_dump(mode="json", exclude_defaults=True)
+        if isinstance(wanted.get("duration"), float) and wanted["duration"].is_integer():
+            wanted["duration"] = int(wanted["duration"])
+        canonical = json.dumps(wanted, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        # A lone surrogate is legal in JSON and has no UTF-8 form.
+        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:KEY_LENGTH]
+
+    @property
+    def slug(self) -> str:
+        """The first words of the prompt, fit for a file name: letters, digits and hyphens, at most 40 characters."""
+        text = unicodedata.normalize("NFKC", self.prompt).lower()
+        return re.sub(r"[\W_]+", "-", text)[:40].strip("-") or "video"
+
+    def set_fields(self) -> frozenset[str]:
+        """Names of the fields that ask for something, `take` and `options` aside."""
+        return frozenset(self.model_dump(exclude_defaults=True)) - {"take", "options"}
+
+
+def _in_order(schema: dict[str, Any]) -> None:
+    """Number the fields, so that a form shows them in the order of this file."""
+    for position, field in enumerate(schema["properties"].values()):
+        field["position"] = position
+
+
+def as_request(prompt: str | VideoRequest) -> VideoRequest:
+    """A bare prompt is a request with everything else left to the gateway."""
+    return VideoRequest(prompt=prompt) if isinstance(prompt, str) else prompt

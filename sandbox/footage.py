@@ -1,0 +1,135 @@
+"""The bytes of one job's video, and answering for a part of them."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from email.utils import formatdate
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from prefect_omnivideo.sandbox.connection import hang_up
+from prefect_omnivideo.sandbox.faults import Hit
+from prefect_omnivideo.sandbox.jobs import Job
+from prefect_omnivideo.sandbox.media import hue_of, render
+
+CHUNK = 256 * 1024
+_ZEROS = bytes(CHUNK)
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """`head` followed by `padding` zero bytes which are never held in memory; `modified_at` in epoch seconds."""
+
+    head: bytes
+    padding: int
+    modified_at: float
+
+    @property
+    def size(self) -> int:
+        """The length in bytes."""
+        return len(self.head) + self.padding
+
+    @property
+    def etag(self) -> str:
+        """A strong validator: equal for equal bytes."""
+        return f'"{hashlib.sha256(self.head).hexdigest()[:32]}-{self.size:x}"'
+
+    def read(self, start: int, stop: int, chunk: int = CHUNK) -> Iterator[bytes]:
+        """The bytes from `start` up to, not including, `stop`."""
+        while start < stop:
+            end = min(start + min(chunk, CHUNK), stop)
+            part = self.head[start:end]
+            yield part + _ZEROS[: end - start - len(part)] if len(part) < end - start else part
+            start = end
+
+
+async def footage(job: Job, index: int, video_bytes: int | None) -> Footage:
+    """The video of a job: drawn in a thread, once per shape and colour, and marked: no two jobs share their bytes.
+
+    The mark (the job's id) and the padding up to `video_bytes` sit in a `free` box at the end, which players skip.
+    """
+    clip = job.clip
+    picture = await asyncio.to_thread(
+        render, clip.width, clip.height, clip.seconds, hue_of(job.prompt), sound=clip.sound
+    )
+    mark = f"{job.id} {index}".encode()
+    padding = max(0, (video_bytes or 0) - len(picture) - 16 - len(mark))
+    box = (1).to_bytes(4, "big") + b"free" + (16 + len(mark) + padding).to_bytes(8, "big") + mark
+    return Footage(picture + box, padding, job.ends_at or job.accepted_at)
+
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+def _range(request: Request, film: Footage) -> tuple[int, int] | None:
+    """The half-open range asked for, None for the whole, an empty one if there is no such part (RFC 9110, 14.2)."""
+    asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    condition = request.headers.get("if-range")
+    if asked is None or asked.groups() == ("", "") or condition not in (None, film.etag, _date(film)):
+        return None
+    first, last = asked.groups()
+    if not first:
+        return max(0, film.size - int(last)), film.size if int(last) else 0
+    return int(first), min(int(last) + 1, film.size) if last else film.size
+
+
+def _date(film: Footage) -> str:
+    return formatdate(film.modified_at, usegmt=True)
+
+
+def respond(request: Request, film: Footage, hit: Hit | None = None) -> Response:
+    """Answer a GET or HEAD with the video or the asked part of it, or with what the media fault `hit` makes of it."""
+    match hit:
+        case Hit("html-video"):
+            return HTMLResponse("<html><body><h1>Please log in to continue</h1></body></html>")
+        case Hit("json-video"):
+            return JSONResponse({"error": {"message": "the file is being prepared", "type": "server_error"}})
+        case _:
+            pass
+    headers = {"accept-ranges": "bytes", "etag": film.etag, "last-modified": _date(film), "content-type": "video/mp4"}
+    part = _range(request, film)
+    start, stop = part or (0, film.size)
+    if start >= stop:
+        return Response(status_code=416, headers=headers | {"content-range": f"bytes */{film.size}"})
+    headers["content-length"] = str(stop - start)
+    if part:
+        headers["content-range"] = f"bytes {start}-{stop - 1}/{film.size}"
+    return _Stream(film, start, stop, hit, 206 if part else 200, headers)
+
+
+class _Stream(Response):
+    """Streams a range in constant memory, at the client's pace; no background task, no copy."""
+
+    def __init__(
+        self, film: Footage, start: int, stop: int, hit: Hit | None, status: int, headers: dict[str, str]
+    ) -> None:
+        self.film, self.start, self.stop, self.hit = film, start, stop, hit
+        if hit and hit.name == "truncate-silent":
+            del headers["content-length"]
+        self.status_code, self.background = status, None
+        self.raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        cut = self.hit is not None and self.hit.name in ("truncate", "truncate-silent")
+        stop = self.start + (self.stop - self.start) // 2 if cut else self.stop
+        if scope["method"] != "HEAD":
+            async for chunk in self._chunks(stop):
+                if scope["state"]["transport"].is_closing():
+                    return
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            if self.hit and self.hit.name == "truncate":
+                await hang_up(scope, receive)
+                return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _chunks(self, stop: int) -> AsyncIterator[bytes]:
+        slow = self.hit.value if self.hit and self.hit.name == "slow-body" else 0
+        for chunk in self.film.read(self.start, stop, max(1, int(slow / 10)) if slow else CHUNK):
+            yield chunk
+            if slow:
+                await asyncio.sleep(len(chunk) / slow)

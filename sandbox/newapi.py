@@ -1,0 +1,131 @@
+"""The new-api family: 12AI, OmniRouters and the Sora-compatible gateway (reference/providers.md section 6)."""
+
+import uuid
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from prefect_omnivideo.sandbox.footage import footage, respond
+from prefect_omnivideo.sandbox.gateway import Answer, Gateway, Words
+from prefect_omnivideo.sandbox.jobs import Job, Moment
+
+_CODES = {400: "invalid_request", 403: "insufficient_user_quota", 500: "do_request_failed"}
+ROW_WORDS = Words(("NOT_START", "SUBMITTED", "QUEUED"), "IN_PROGRESS", "SUCCESS", "FAILURE", "FAILURE")
+"""The status words of the family's own job table (section 6.7)."""
+FAILURES = {
+    "moderated": ("content_policy_violation", "the request was rejected by the safety system"),
+    "fail": ("generation_failed", "the model could not finish this video"),
+    "cancelled": ("cancelled", "the task was cancelled"),
+}
+
+
+def failure(job: Job) -> tuple[str, str]:
+    """The code and the text of why a job failed."""
+    return next(reason for name, reason in FAILURES.items() if name in job.faults)
+
+
+class NewApi(Gateway):
+    """Routes and shapes of the family."""
+
+    def routes(self) -> list[BaseRoute]:
+        """`/v1/videos` and its parts, and the list of models."""
+
+        async def status(request: Request) -> Response:
+            return await self.query(request, self.video)
+
+        return [
+            Route("/v1/videos", self.submit, methods=["POST"]),
+            Route("/v1/videos/{id}", status),
+            Route("/v1/videos/{id}/content", self.content),
+            Route("/v1/models", self.list_models),
+        ]
+
+    def video(self, job: Job, moment: Moment, request: Request) -> Answer:
+        """The answer to `GET /v1/videos/{id}`."""
+        raise NotImplementedError
+
+    def accepted(self, job: Job) -> Answer:
+        """The flat video object (section 6.5)."""
+        facts = {
+            "id": job.id,
+            "task_id": job.id,
+            "object": "video",
+            "model": job.model,
+            "status": "queued",
+            "progress": 0,
+        }
+        return facts | {"created_at": int(job.accepted_at)}
+
+    def reply(self, answer: Answer, status: int = 200) -> Response:
+        """An answer with the family's request id."""
+        return JSONResponse(answer, status, headers={"X-Oneapi-Request-Id": uuid.uuid4().hex})
+
+    def error(self, status: int, message: str, code: str | None = None) -> Response:
+        """A task error, which is flat (section 6.3)."""
+        if status == 429:
+            message = "当前上游负载已饱和，请稍后再试"
+        return self.reply(
+            {"code": code or _CODES.get(status, "fail_to_fetch_task"), "message": message, "data": None}, status
+        )
+
+    def nested(self, status: int, message: str, code: str, kind: str = "new_api_error") -> Response:
+        """An error of the family's gate, which is nested (section 6.2)."""
+        return self.reply(
+            {"error": {"message": f"{message} (request id: {uuid.uuid4().hex})", "type": kind, "code": code}}, status
+        )
+
+    def unauthorized(self) -> Response:
+        """401 from the gate."""
+        return self.nested(401, "invalid token", "")
+
+    def no_balance(self) -> Response:
+        """403, not 402 (section 6.3)."""
+        return self.error(403, "user quota is not enough", "insufficient_user_quota")
+
+    def unknown_task(self, identity: str) -> Response:
+        """400, not 404 (section 6.3)."""
+        return self.error(400, "task_not_exist", "task_not_exist")
+
+    def unknown_route(self, request: Request) -> Response:
+        """404 in the family's shape (section 6.2)."""
+        path = request.url.path.removeprefix(f"/{self.name}")
+        message = f"Invalid URL ({request.method} {path})"
+        return self.reply(
+            {"error": {"message": message, "type": "invalid_request_error", "param": "", "code": ""}}, 404
+        )
+
+    def content_error(self, status: int, message: str) -> Response:
+        """An error of the content endpoint (section 6.8)."""
+        return self.reply({"error": {"message": message, "type": "invalid_request_error"}}, status)
+
+    async def content(self, request: Request) -> Response:
+        """The bytes of a finished video (section 6.8)."""
+        self.counts["contents"] += 1
+        account = self.account(request)
+        if account is None:
+            return self.unauthorized()
+        job = self.find(request, account)
+        if job is None:
+            return self.content_error(404, "Task not found")
+        moment = self.state.book.now(job)
+        if moment.phase != "succeeded":
+            return self.content_error(
+                400, f"Task is not completed yet, current status: {self.word(job, moment, ROW_WORDS)}"
+            )
+        hit = self.state.faults.take("media", self.name, job.prompt)
+        if hit and hit.name == "link-403":
+            return self.content_error(403, "the video address was blocked")
+        if hit and hit.name == "redirect":
+            return RedirectResponse(self.state.links.link(job, 0, self.state.clock()).url, 302)
+        job.downloads += request.method == "GET"
+        return respond(request, await footage(job, 0, self.state.settings.video_bytes), hit)
+
+    async def list_models(self, request: Request) -> Response:
+        """The models in OpenAI's list shape."""
+        if self.account(request) is None:
+            return self.unauthorized()
+        models = [
+            {"id": name, "object": "model", "created": 1_626_777_600, "owned_by": "custom"} for name in self.models
+        ]
+        return self.reply({"object": "list", "data": models})

@@ -1,0 +1,41 @@
+"""What a sandbox run is set to."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prefect_omnivideo.sandbox.faults import FaultPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One run of the sandbox.
+
+    `port` and `media_port` are TCP ports on 127.0.0.1 (0: a free one). `key` is the API key that every gateway takes;
+    `<key>-<anything>` is taken too and is an account of its own. A job ends `latency` seconds after it was accepted,
+    give or take the fraction `jitter` of it, and its links last `link_seconds`. `faults` is a plan or the path of one.
+    `video_bytes` pads every video to so many bytes. `journal` names a file in which accepted jobs outlive the process.
+    """
+
+    port: int = 0
+    media_port: int = 0
+    key: str = field(default="sandbox-key", repr=False)
+    latency: float = 5.0
+    jitter: float = 0.0
+    link_seconds: float = 86_400.0
+    faults: FaultPlan | Path | str | None = None
+    video_bytes: int | None = None
+    journal: Path | str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.key:
+            raise ValueError("key must not be empty")
+        if self.latency < 0 or self.link_seconds <= 0:
+            raise ValueError("latency must be 0 seconds or more, and link_seconds above 0")
+        if not 0 <= self.jitter < 1:
+            raise ValueError("jitter is a fraction of the latency: from 0 up to, not including, 1")
+
+    def plan(self) -> FaultPlan:
+        """The fault plan, read from its file if need be; a bad file raises `FaultError`."""
+        if isinstance(self.faults, FaultPlan):
+            return self.faults
+        return FaultPlan.load(self.faults) if self.faults else FaultPlan()

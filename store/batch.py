@@ -1,0 +1,50 @@
+"""Names of batches: fixed, or a template that the moment fills in."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from prefect_omnivideo.providers.errors import Problem, RequestError
+
+_PLACEHOLDERS = {
+    "{date}": "%Y-%m-%d",
+    "{hour}": "%Y-%m-%dT%H",
+    "{month}": "%Y-%m",
+    "{week}": "%G-W%V",
+}
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_SEGMENT = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*")
+_LONGEST = 200
+_ACCEPTED = (
+    "letters a-z and A-Z, digits, '.', '_', '=' and '-', with '/' between parts that do not begin with '.'; "
+    f"at most {_LONGEST} characters; the placeholders {', '.join(_PLACEHOLDERS)}"
+)
+
+
+def batch_name(template: str | None, *, default: str, moment: datetime) -> str:
+    """The name of a batch.
+
+    Args:
+        template: a name such as `launch`, or a template such as `daily-{date}`: `{date}` becomes 2026-08-01, `{hour}`
+            2026-08-01T09, `{month}` 2026-08 and `{week}` the ISO week 2026-W31. None takes `default`.
+        default: the name without a template.
+        moment: what the placeholders speak of, in the time zone they shall speak in.
+
+    Raises:
+        RequestError: a placeholder or a character is not accepted.
+    """
+    name = _PLACEHOLDER.sub(lambda found: _filled(found[0], moment), default if template is None else template)
+    if not all(_SEGMENT.fullmatch(segment) for segment in name.split("/")) or len(name) > _LONGEST:
+        raise _refused(f"{name!r} cannot be the name of a batch")
+    return name
+
+
+def _filled(placeholder: str, moment: datetime) -> str:
+    if placeholder not in _PLACEHOLDERS:
+        raise _refused(f"{placeholder} is no placeholder")
+    return moment.strftime(_PLACEHOLDERS[placeholder])
+
+
+def _refused(rule: str) -> RequestError:
+    return RequestError([Problem("batch", rule, _ACCEPTED)], subject="batch")

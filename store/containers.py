@@ -1,0 +1,98 @@
+"""Video containers, recognised by their first bytes, and whether an MP4 has come to its end."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+HEAD = 4096
+"""Bytes `recognise` wants to see, where there are as many."""
+
+
+class Container(NamedTuple):
+    """A kind of video file: `ending` begins with a dot."""
+
+    content_type: str
+    ending: str
+
+
+MP4 = Container("video/mp4", ".mp4")
+QUICKTIME = Container("video/quicktime", ".mov")
+WEBM = Container("video/webm", ".webm")
+MATROSKA = Container("video/x-matroska", ".mkv")
+MPEG_TS = Container("video/mp2t", ".ts")
+AVI = Container("video/x-msvideo", ".avi")
+
+_PACKET = 188  # bytes of an MPEG-TS packet, each of which begins with 0x47
+
+
+def recognise(head: bytes) -> Container | None:
+    """The container that begins with `head`, or None when that is no video."""
+    if head[4:8] == b"ftyp":
+        return QUICKTIME if head[8:12] == b"qt  " else MP4
+    if head[4:8] in (b"moov", b"mdat", b"wide"):  # QuickTime before there was `ftyp`
+        return QUICKTIME
+    if head.startswith(b"\x1a\x45\xdf\xa3"):  # EBML; the document type stands in its header
+        return WEBM if b"webm" in head[:64] else MATROSKA
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return AVI
+    if len(head) > 2 * _PACKET and all(head[at] == 0x47 for at in (0, _PACKET, 2 * _PACKET)):
+        return MPEG_TS
+    return None
+
+
+class Boxes:
+    """Walks the top-level boxes of an MP4 or QuickTime file (ISO/IEC 14496-12, 4.2) as its bytes go by.
+
+    They must end exactly where the file ends, and one of them must be the index, `moov`. A fragmented file cut exactly
+    between two fragments still looks whole.
+    """
+
+    def __init__(self) -> None:
+        self._header = b""
+        self._kind = ""
+        self._missing = 0  # bytes of the current box still to come
+        self._has_index = False
+        self._lost = False  # what follows cannot be walked: a box up to the end of the file, or no box at all
+        self._stray = False
+
+    def feed(self, piece: bytes) -> None:
+        """Take in the next bytes of the file."""
+        at = 0
+        while at < len(piece) and not self._lost:
+            if self._missing:
+                step = min(self._missing, len(piece) - at)
+                self._missing -= step
+            else:
+                wanted = 16 if self._header[:4] == b"\0\0\0\1" else 8
+                step = min(wanted - len(self._header), len(piece) - at)
+                self._header += piece[at : at + step]
+                self._read_header()
+            at += step
+
+    def problem(self, *, length_known: bool) -> str | None:
+        """What is missing at the end of the file, or None.
+
+        With `length_known` every byte has come, so that stray bytes behind the last box are the file's own.
+        """
+        if self._missing:
+            return f"it ends {self._missing} bytes before its {self._kind!r} box does"
+        if not self._has_index:
+            return "it ends without an index ('moov')"
+        if (self._header or self._stray) and not length_known:
+            return "it ends inside a box header"
+        return None
+
+    def _read_header(self) -> None:
+        header = self._header
+        if len(header) < 8 or (header[:4] == b"\0\0\0\1" and len(header) < 16):
+            return
+        size = int.from_bytes(header[:4]) if len(header) == 8 else int.from_bytes(header[8:16])
+        self._kind = header[4:8].decode("latin-1")
+        self._header = b""
+        if size == 0:
+            self._lost = True
+        elif size < len(header):
+            self._lost = self._stray = True
+            return
+        self._missing = max(0, size - len(header))
+        self._has_index |= self._kind == "moov"

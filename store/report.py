@@ -1,0 +1,218 @@
+"""What became of a batch, for people and for programs."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from prefect_omnivideo.providers.errors import FailureCategory
+from prefect_omnivideo.store.objects import json_bytes
+from prefect_omnivideo.store.record import Attempt, VideoRecord, VideoState
+
+ADVICE: dict[FailureCategory, str] = {
+    "refused": "Change the request as the reason says.",
+    "moderated": "Do not send it again as it is: the filter would refuse it again. Change prompt or references.",
+    "no balance": "Top up the account, then run the batch again.",
+    "unauthorized": "Check the key of the account and whether it may use this model, then run the batch again.",
+    "provider error": "Nothing says that the request is wrong: see that the gateway is in order, then try again.",
+    "cancelled": "It was cancelled at the gateway. Ask for another take if the video is still wanted.",
+    "expired": "The gateway no longer has it. Ask for another take if the video is still wanted.",
+}
+
+
+class BatchReport(BaseModel):
+    """The videos of one batch, in the order they were asked for, and where each one stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    batch: str
+    records: tuple[VideoRecord, ...]
+    gallery: str | None = None
+    """Address of the gallery, where one was written."""
+    report: str | None = None
+    """Address of `report.json`, where one was written."""
+
+    @property
+    def stored(self) -> tuple[VideoRecord, ...]:
+        """Videos that are in the store."""
+        return self._in(VideoState.STORED)
+
+    @property
+    def pending(self) -> tuple[VideoRecord, ...]:
+        """Videos still being made; the next run of the batch collects them."""
+        return self._in(VideoState.SUBMITTING, VideoState.SUBMITTED)
+
+    @property
+    def failed(self) -> tuple[VideoRecord, ...]:
+        """Videos that will not come from the attempts made."""
+        return self._in(VideoState.FAILED)
+
+    @property
+    def unknown(self) -> tuple[VideoRecord, ...]:
+        """Videos whose submission may or may not have been accepted, and paid."""
+        return self._in(VideoState.UNKNOWN)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many videos are stored, pending, failed and unknown."""
+        return {
+            "stored": len(self.stored),
+            "pending": len(self.pending),
+            "failed": len(self.failed),
+            "unknown": len(self.unknown),
+        }
+
+    @property
+    def cost(self) -> float | None:
+        """Sum of the costs that gateways told, in their account currency; None when none told."""
+        return _sum(attempt.cost for attempt in self._attempts())
+
+    @property
+    def credits(self) -> float | None:
+        """Sum of the credits that gateways told; None when none told."""
+        return _sum(attempt.credits for attempt in self._attempts())
+
+    def summary(self) -> str:
+        """The state of the batch in one sentence."""
+        said = {
+            "stored": "{} stored",
+            "pending": "{} still being made",
+            "failed": "{} failed",
+            "unknown": "{} of unknown outcome that may have been paid",
+        }
+        total = len(self.records)
+        parts = [said[state].format(count) for state, count in self.counts.items() if count]
+        return f"{total} video{'' if total == 1 else 's'}{': ' if parts else ''}{', '.join(parts)}."
+
+    def markdown(self) -> str:
+        """The state of the batch on a page: totals, cost, and what to do about each video that is not there."""
+        parts = [f"# {_cell(self.batch)}", self.summary(), self._costs()]
+        if self.unknown:
+            rows = [
+                (
+                    _cell(title(record)),
+                    f"{record.attempt.started_at:%Y-%m-%d %H:%M:%S %Z}",
+                    _cell(f"{record.attempt.account} at {record.attempt.base_url}"),
+                    f"`{resolve_command(record)}`",
+                )
+                for record in self.unknown
+            ]
+            parts += [
+                "## Unknown outcome",
+                "These went out and no answer came back: they may have been accepted and paid. They are never sent "
+                "again by themselves. Look for each one in the task list of its account, at the time it was sent, "
+                "and settle it.",
+                _table(("video", "sent", "account", "settle it with"), rows),
+            ]
+        if self.failed:
+            failures = [
+                (_cell(title(record)), _cell(reason(record)), _cell(what_to_do(record))) for record in self.failed
+            ]
+            parts += ["## Failed", _table(("video", "reason", "what to do"), failures)]
+        if self.pending:
+            rows = [
+                (
+                    _cell(title(record)),
+                    str(record.state),
+                    _cell(record.attempt.account),
+                    _cell(record.attempt.task_id or "none yet"),
+                )
+                for record in self.pending
+            ]
+            parts += [
+                "## Still being made",
+                "Not a failure: the next run of this batch collects them without paying again.",
+                _table(("video", "state", "account", "task"), rows),
+            ]
+        addresses = [f"{what}: `{uri}`" for what, uri in (("Gallery", self.gallery), ("Report", self.report)) if uri]
+        return "\n\n".join(filter(None, [*parts, *addresses])) + "\n"
+
+    def to_json(self) -> bytes:
+        """The report as the bytes of `report.json`."""
+        return json_bytes(
+            {
+                "batch": self.batch,
+                "summary": self.summary(),
+                "counts": self.counts,
+                "cost": self.cost,
+                "credits": self.credits,
+                "gallery": self.gallery,
+                "records": [record.model_dump(mode="json") for record in self.records],
+            }
+        )
+
+    def _in(self, *states: VideoState) -> tuple[VideoRecord, ...]:
+        return tuple(record for record in self.records if record.state in states)
+
+    def _attempts(self) -> list[Attempt]:
+        return [attempt for record in self.records for attempt in record.attempts]
+
+    def _costs(self) -> str:
+        """What each account told, as currencies of different accounts do not add up."""
+        lines: list[tuple[str, str, str, str]] = []
+        for account in sorted({attempt.account for attempt in self._attempts()}):
+            accepted = [a for a in self._attempts() if a.account == account and a.task_id]
+            silent = sum(attempt.cost is None and attempt.credits is None for attempt in accepted)
+            cost, credits = _sum(a.cost for a in accepted), _sum(a.credits for a in accepted)
+            lines.append((_cell(account), str(len(accepted)), _amounts(cost, credits), str(silent)))
+        return _table(("account", "jobs accepted", "cost as the gateway told", "cost not told"), lines) if lines else ""
+
+
+def title(record: VideoRecord) -> str:
+    """What a person knows the video by: its prompt and its take, in one line of at most 120 characters."""
+    text = plain(record.request.prompt) or "(no prompt)"
+    text = text if len(text) <= 120 else text[:119] + "…"
+    return text if record.request.take == 1 else f"{text} (take {record.request.take})"
+
+
+def reason(record: VideoRecord) -> str:
+    """Why there is no video, or an empty text when there is one or may still be."""
+    if record.state is VideoState.UNKNOWN:
+        return "It is not known whether the gateway accepted it: it may have been paid."
+    if record.state is VideoState.FAILED and record.failure:
+        return f"{record.failure.category}: {plain(record.failure.message)}"
+    return ""
+
+
+def what_to_do(record: VideoRecord) -> str:
+    """The next step for a failed video, and whether it may have cost something."""
+    advice = ADVICE[record.failure.category] if record.failure else "See its record."
+    charged = "The gateway had accepted it and may have charged for it."
+    return f"{advice} {charged if record.attempt.task_id else 'It was not accepted: nothing was spent.'}"
+
+
+def resolve_command(record: VideoRecord) -> str:
+    """The command that settles a video of unknown outcome."""
+    return f"omnivideo resolve {record.key} --batch {record.batch}"
+
+
+def plain(text: str) -> str:
+    """Any text as one line that cannot disturb the page around it: no controls, no direction overrides."""
+    clean = "".join(" " if unicodedata.category(char) in ("Cc", "Cs") or char in _DIRECTIONS else char for char in text)
+    return " ".join(clean.split())
+
+
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+
+
+def _cell(text: str) -> str:
+    """Text for a Markdown table that stays text: no markup, no links, no HTML."""
+    return html.escape(re.sub(r"[\\`*_\[\]|~$]|:(?=//)", r"\\\g<0>", plain(text)), quote=False)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _amounts(cost: float | None, credits: float | None) -> str:
+    told = [f"{cost:.10g}"] if cost is not None else []
+    return ", ".join([*told, f"{credits:.10g} credits"] if credits is not None else told) or "not told"

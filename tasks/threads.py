@@ -1,0 +1,33 @@
+"""Blocking work beside the event loop. Records have threads of their own, so that long transfers never hold them up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TRANSFERS_IN_FLIGHT = 8
+"""Videos streamed into the store at a time, per process."""
+
+_records = ThreadPoolExecutor(16, thread_name_prefix="omnivideo-record")
+_transfers = ThreadPoolExecutor(TRANSFERS_IN_FLIGHT, thread_name_prefix="omnivideo-transfer")
+
+
+async def on_records(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Read or write records."""
+    return await _run(_records, partial(work, *args, **kwargs))
+
+
+async def on_transfers(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Move or examine a video."""
+    return await _run(_transfers, partial(work, *args, **kwargs))
+
+
+async def _run(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(pool, copy_context().run, work)
