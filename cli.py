@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from prefect_omnivideo.providers.client import preview
 from prefect_omnivideo.providers.errors import OmniVideoError, Problem, RequestError
@@ -86,12 +86,10 @@ def encode(
 
 def _read_request() -> dict[str, Any]:
     try:
-        given = json.loads(sys.stdin.buffer.read())
-    except ValueError as error:
-        raise RequestError([Problem("standard input", f"no JSON ({error})", "one JSON object")]) from None
-    if not isinstance(given, dict):
-        raise RequestError([Problem("standard input", f"a JSON {type(given).__name__}", "one JSON object")])
-    return given
+        return TypeAdapter(dict[str, Any]).validate_json(sys.stdin.buffer.read())
+    except ValidationError as error:
+        rule = error.errors()[0]["msg"]
+        raise RequestError([Problem("standard input", rule, "one JSON object")]) from None
 
 
 def _refuse(reason: str) -> int:

@@ -25,7 +25,7 @@ class GatewayCredentials(Block):
 
     _block_type_name = "Gateway Credentials"
     _block_type_slug = "omnivideo-gateway-credentials"
-    _documentation_url: Any = f"{REPOSITORY}#readme"
+    _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
     _provider_name: ClassVar[str]
 
     api_key: SecretStr = Field(

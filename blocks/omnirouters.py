@@ -27,7 +27,7 @@ class OmniRoutersCredentials(GatewayCredentials):
 
     _block_type_name = "OmniRouters Credentials"
     _block_type_slug = "omnirouters-credentials"
-    _logo_url: Any = logo("omnirouters")
+    _logo_url: ClassVar[Any] = logo("omnirouters")
     _provider_name: ClassVar[str] = "omnirouters"
 
     base_url: str = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
@@ -21,7 +21,7 @@ class VideoStore(Block):
 
     _block_type_name = "Video Store"
     _block_type_slug = "omnivideo-video-store"
-    _documentation_url: Any = f"{REPOSITORY}#readme"
+    _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
 
     @abstractmethod
     def open(self) -> ObjectStore:
@@ -44,7 +44,7 @@ class LocalVideoStore(VideoStore):
 
     _block_type_name = "Local Video Store"
     _block_type_slug = "local-video-store"
-    _logo_url: Any = logo("local-store")
+    _logo_url: ClassVar[Any] = logo("local-store")
 
     folder: Path = Field(
         description="Folder for the videos; made when it does not exist. Every worker must see the same one."
@@ -71,7 +71,7 @@ class S3VideoStore(VideoStore):
 
     _block_type_name = "S3 Video Store"
     _block_type_slug = "s3-video-store"
-    _logo_url: Any = logo("s3-store")
+    _logo_url: ClassVar[Any] = logo("s3-store")
 
     bucket: str = Field(min_length=3, max_length=63, description="Name of the bucket, which must exist.")
     prefix: str = Field(default="", description="Folder within the bucket, such as videos/omni.")
@@ -120,7 +120,7 @@ def _bucket(
     region_name: str | None,
     access_key_id: str | None,
     secret_access_key: str | None,
-    request_checksums: str,
+    request_checksums: Literal["when_supported", "when_required"],
 ) -> Bucket:
     """Clients are costly to make and safe to share between threads."""
     return Bucket(

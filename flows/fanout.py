@@ -31,7 +31,7 @@ def eligible(requests: Sequence[VideoRequest], credentials: Sequence[GatewayCred
                 for index, error in refusals.items()
                 for field, rule, accepted in error.problems
             ]
-        found.append(frozenset(range(len(credentials))) - refusals.keys())
+        found.append(frozenset(index for index in range(len(credentials)) if index not in refusals))
     if problems:
         raise RequestError(problems, subject="prompts")
     return found

@@ -232,7 +232,10 @@ def _task(body: JsonValue) -> Mapping[str, JsonValue]:
     for item in [*objects[1:], *objects[:1]]:
         if "status" in item:
             return item
-    return next((item for item in objects if _task_id(item)), {})
+    for item in objects:
+        if _task_id(item):
+            return item
+    return {}
 
 
 def _is_job(body: JsonValue) -> bool:
@@ -240,7 +243,10 @@ def _is_job(body: JsonValue) -> bool:
 
 
 def _find_id(body: JsonValue) -> str:
-    return _task_id(_task(body)) or next(filter(None, map(_task_id, _objects(body))), "")
+    for item in [_task(body), *_objects(body)]:
+        if found := _task_id(item):
+            return found
+    return ""
 
 
 def _task_id(task: Mapping[str, JsonValue]) -> str:

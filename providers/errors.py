@@ -20,6 +20,7 @@
     │   ├── LinkExpiredError        its link is no longer good: poll again for a fresh one
     │   └── NotAVideoError          what came is not a video
     └── StoreError                the store refused, or holds something unreadable
+        ├── StoreUnavailableError   it cannot be reached or has no capacity just now (waiting helps)
         └── RecordConflictError     somebody else wrote the record first
 
 Three class attributes answer a caller's three questions:
@@ -225,6 +226,12 @@ class NotAVideoError(TransferError):
 
 class StoreError(OmniVideoError):
     """The store refused, is out of reach, or holds something that is no readable record."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot be reached, or has no capacity, just now."""
+
+    waiting_helps = True
 
 
 class RecordConflictError(StoreError):

@@ -48,9 +48,8 @@ def _media(value: str) -> str:
     raise ValueError(f"{shorten(value)!r} is neither an http(s) URL nor a data: URL; a file goes into input_reference")
 
 
-def _input_reference(value: Any) -> Any:
-    fits = bool(value) if isinstance(value, dict) else isinstance(value, str) and _is_sendable(value)
-    if fits:
+def _input_reference(value: JsonValue) -> JsonValue:
+    if value is None or isinstance(value, dict) or (isinstance(value, str) and _is_sendable(value)):
         return value
     raise broken("input_reference", f"{shorten(repr(value))} cannot be sent", "a URL, a local path or an object")
 
@@ -84,7 +83,7 @@ class SoraRequest(OpenBody):
     image_urls: list[Media] | None = None
     images: list[Media] | None = None
     reference_images: list[Media] | None = None
-    input_reference: Annotated[str | dict[str, JsonValue], BeforeValidator(_input_reference)] | None = None
+    input_reference: Annotated[JsonValue, AfterValidator(_input_reference)] = None
     """A URL, a local file (the body becomes a multipart form) or a compatible object."""
     end_image_url: Media | None = None
     last_image_url: Media | None = None

@@ -10,13 +10,13 @@ from starlette.requests import Request
 
 from prefect_omnivideo.sandbox.checks import Refused
 
-Encoding = Literal["json", "urlencoded", "multipart"]
+Encoding = Literal["json", "form", "multipart"]
 MOST_BYTES = 128 * 1024 * 1024
 """The family's cap on a request body (reference/providers.md section 6.3)."""
 
 _ENCODINGS: dict[str, Encoding] = {
     "application/json": "json",
-    "application/x-www-form-urlencoded": "urlencoded",
+    "application/x-www-form-urlencoded": "form",
     "multipart/form-data": "multipart",
 }
 _NESTED = re.compile(r"(\w+)\[(\w+)\]")

@@ -174,7 +174,7 @@ class Faults:
         self._struck: Counter[tuple[object, str]] = Counter()
 
     def take(self, stage: Stage, gateway: str, prompt: str, *, nth: int = 1, but: str = "") -> Hit | None:
-        """The first rule of this stage that strikes, counted, but not the fault `but`; `nth` numbers a job's queries."""
+        """The first rule of this stage that strikes, counted; never the fault `but`; `nth` numbers a job's queries."""
         for source, rule in self._rules(stage, gateway, prompt):
             if rule.fault == but or (rule.fault == "gone" and nth < (rule.value or 1)):
                 continue
@@ -188,6 +188,11 @@ class Faults:
             _hit(rule) for source, rule in self._rules("job", gateway, prompt) if self._strikes(source, rule, prompt)
         ]
         return {hit.name: hit.value for hit in struck}
+
+    def reset(self) -> None:
+        """Start counting anew."""
+        self._met.clear()
+        self._struck.clear()
 
     def _rules(self, stage: Stage, gateway: str, prompt: str) -> list[tuple[object, Fault]]:
         if not self._plan.faults and "[fault:" not in prompt:

@@ -81,7 +81,7 @@ class Moment:
     def progress(self) -> int:
         """Per cent: 0 while queued, 100 only on success, 0 after a failure."""
         if self.phase == "running":
-            return min(99, max(1, int(self.share * 100)))
+            return min(99, max(1, round(self.share * 100)))
         return 100 if self.phase == "succeeded" else 0
 
 

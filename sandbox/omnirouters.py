@@ -39,7 +39,7 @@ class OmniRouters(NewApi):
         "doubao-seedance-2-0-fast-260128",
         "Hunyuan-3d-scene-2.0",
     )
-    encodings = frozenset[Encoding]({"json", "urlencoded", "multipart"})
+    encodings = frozenset[Encoding]({"json", "form", "multipart"})
 
     def routes(self) -> list[BaseRoute]:
         """The family's routes and `/v1/video/generations`."""

@@ -56,7 +56,7 @@ class SoraCompatible(NewApi):
         *("veo3.1-components", "veo3.1-fast", "veo3.1-pro", "veo3.1-pro-4k", "kling-video", "grok-imagine-1.0-video"),
         *("grok-imagine-video-1.5-preview", "grok-video-3", "viduq3-turbo", "hailuo-video"),
     )
-    encodings = frozenset[Encoding]({"json", "urlencoded", "multipart"})
+    encodings = frozenset[Encoding]({"json", "form", "multipart"})
     ignored_faults = frozenset({"cancelled", "two-files"})
 
     def error(self, status: int, message: str, code: str | None = None) -> Response:

@@ -61,8 +61,9 @@ class State:
         }
 
     def reset(self) -> None:
-        """Forget jobs, counts and leaks."""
+        """Forget jobs, counts, leaks, and how often each fault has struck."""
         self.book.reset()
+        self.faults.reset()
         self.leaks.clear()
         for counts in self.counts.values():
             counts.clear()

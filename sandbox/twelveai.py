@@ -20,7 +20,7 @@ class TwelveAI(NewApi):
 
     name = "12ai"
     models = ("omni_flash-10s",)
-    encodings = frozenset[Encoding]({"json", "urlencoded", "multipart"})
+    encodings = frozenset[Encoding]({"json", "form", "multipart"})
     ignored_faults = frozenset({"cancelled", "two-files"})
 
     def routes(self) -> list[BaseRoute]:

@@ -262,6 +262,7 @@ class Download:
     def _quote(self, body: bytes) -> str:
         """The beginning of a text in an error message, without anything that may be secret."""
         text = " ".join(body[:HEAD].decode("utf-8", "replace").split())
+        text = "".join(char for char in text if char.isprintable())
         if self._source.key is not None and (key := self._source.key.get_secret_value()):
             text = text.replace(key, "[hidden]")
         text = re.sub(r"\?[^\s\"'<>]+", "?[hidden]", text)  # a query: signatures travel there

@@ -96,6 +96,8 @@ def _parse(url: str) -> httpx.URL:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, TypeError):
         raise TransferError("link refused: it is no URL") from None  # the message could quote a signature
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise TransferError("link refused: it has no valid port")
     if parsed.scheme not in _PORTS or not parsed.host:
         raise TransferError(f"link refused: only http and https are followed, not {parsed.scheme or 'a relative one'}")
     return parsed
@@ -104,7 +106,7 @@ def _parse(url: str) -> httpx.URL:
 def _addresses(url: str) -> list[str]:
     """Every address of a URL's host, by the resolver that also connects: it knows 127.1 and 0x7f000001 as well."""
     parsed = _parse(url)
-    host = parsed.raw_host.decode("ascii").strip("[]")
+    host = parsed.raw_host.decode("ascii")
     proxied = proxy_for(url) is not None
     try:
         found = socket.getaddrinfo(

@@ -57,6 +57,8 @@ class Attempt(Part):
     """Where it was sent; status and download go there too."""
     submit_path: str
     """The route taken, which decides the route of the status query."""
+    claim: str
+    """Random mark of the process that may submit."""
     started_at: AwareDatetime
     """Before the request went out."""
     claim_ends_at: AwareDatetime

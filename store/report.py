@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import UTC
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,11 +17,11 @@ from prefect_omnivideo.store.record import Attempt, VideoRecord, VideoState
 ADVICE: dict[FailureCategory, str] = {
     "refused": "Change the request as the reason says.",
     "moderated": "Do not send it again as it is: the filter would refuse it again. Change prompt or references.",
-    "no balance": "Top up the account, then run the batch again.",
-    "unauthorized": "Check the key of the account and whether it may use this model, then run the batch again.",
-    "provider error": "Nothing says that the request is wrong: see that the gateway is in order, then try again.",
-    "cancelled": "It was cancelled at the gateway. Ask for another take if the video is still wanted.",
-    "expired": "The gateway no longer has it. Ask for another take if the video is still wanted.",
+    "no balance": "Top up the account.",
+    "unauthorized": "Check the key of the account, and whether it may use this model.",
+    "provider error": "The request may well be in order: see whether the gateway is.",
+    "cancelled": "It was cancelled at the gateway.",
+    "expired": "The gateway no longer has it.",
 }
 
 
@@ -95,7 +96,7 @@ class BatchReport(BaseModel):
             rows = [
                 (
                     _cell(title(record)),
-                    f"{record.attempt.started_at:%Y-%m-%d %H:%M:%S %Z}",
+                    _moment(record),
                     _cell(f"{record.attempt.account} at {record.attempt.base_url}"),
                     f"`{resolve_command(record)}`",
                 )
@@ -179,15 +180,33 @@ def reason(record: VideoRecord) -> str:
 
 
 def what_to_do(record: VideoRecord) -> str:
-    """The next step for a failed video, and whether it may have cost something."""
-    advice = ADVICE[record.failure.category] if record.failure else "See its record."
-    charged = "The gateway had accepted it and may have charged for it."
-    return f"{advice} {charged if record.attempt.task_id else 'It was not accepted: nothing was spent.'}"
+    """The next step for a failed or unknown video, and whether it may have cost something; empty for the others."""
+    failure = record.failure
+    if record.state is VideoState.UNKNOWN:
+        return (
+            f"Look for it in the task list of {record.attempt.account} at {record.attempt.base_url}, sent "
+            f"{_moment(record)}, then settle it: {resolve_command(record)}"
+        )
+    if record.state is not VideoState.FAILED or failure is None:
+        return ""
+    if failure.may_resubmit:
+        rest = "Nothing was spent; the next run of the batch sends it again."
+    elif not failure.accepted:
+        rest = "Nothing was spent."
+    else:
+        rest = "The gateway had accepted it and may have charged for it."
+        if failure.category not in ("refused", "moderated"):
+            rest += " If the video is still wanted, ask for another take."
+    return f"{ADVICE[failure.category]} {rest}"
 
 
 def resolve_command(record: VideoRecord) -> str:
     """The command that settles a video of unknown outcome."""
     return f"omnivideo resolve {record.key} --batch {record.batch}"
+
+
+def _moment(record: VideoRecord) -> str:
+    return f"{record.attempt.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def plain(text: str) -> str:

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 from urllib.parse import quote
 
-import s3transfer.exceptions
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
+from s3transfer.exceptions import RetriesExceededError
 from typing_extensions import override
 
 from prefect_omnivideo.providers.errors import RecordConflictError, StoreError
@@ -27,7 +27,7 @@ from prefect_omnivideo.store.objects import (
     checked_prefix,
 )
 from prefect_omnivideo.store.s3client import client
-from prefect_omnivideo.store.s3errors import code_of, what_happened
+from prefect_omnivideo.store.s3errors import code_of, store_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -257,10 +257,10 @@ class Bucket(ObjectStore):
     def _explained(self, key: str) -> Generator[None]:
         try:
             yield
-        except (BotoCoreError, ClientError, Boto3Error, s3transfer.exceptions.RetriesExceededError) as error:
+        except (BotoCoreError, ClientError, Boto3Error, RetriesExceededError) as error:
             place = f"s3://{self.bucket}/{key} at {self._client.meta.endpoint_url}"
             # Not chained: the text of a connection error may name a proxy with its password.
-            raise StoreError(f"{place}: {what_happened(error)}") from None
+            raise store_error(place, error) from None
 
 
 class _Source(io.RawIOBase):

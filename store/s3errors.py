@@ -12,6 +12,9 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as NoConnectionError,
 )
+from s3transfer.exceptions import RetriesExceededError
+
+from prefect_omnivideo.providers.errors import StoreError, StoreUnavailableError
 
 _WRONG_REGION = "the bucket is in another region: correct region_name"
 _CHECKSUMS = "this server lacks a feature; if it is the checksums, set them to when_required"
@@ -42,6 +45,12 @@ _WHAT_TO_DO = {
 }
 
 
+def store_error(place: str, error: BaseException) -> StoreError:
+    """The error of this package for one of boto3: says where, what happened and what to do."""
+    kind = StoreUnavailableError if _passes(error) else StoreError
+    return kind(f"{place}: {what_happened(error)}")
+
+
 def code_of(error: ClientError) -> str:
     """The server's word for it, such as `NoSuchKey`; the HTTP status where the answer had no body."""
     return str(error.response.get("Error", {}).get("Code", ""))
@@ -61,3 +70,11 @@ def what_happened(error: BaseException) -> str:
     if isinstance(error, BotoCoreError):
         return f"{name}: {error}"
     return f"{name}: run again"
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether waiting may help."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status in (408, 429) or (status >= 500 and status != 501) or code_of(error) in ("SlowDown", "Throttling")
+    return isinstance(error, (NoConnectionError, HTTPClientError, RetriesExceededError))

@@ -17,13 +17,16 @@ from prefect.logging import get_run_logger
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
-from prefect_omnivideo.providers.errors import JobFailedError, OmniVideoError
+from prefect_omnivideo.providers.errors import JobFailedError, OmniVideoError, StillRunningError
 from prefect_omnivideo.providers.registry import get_provider
 from prefect_omnivideo.providers.request import VideoRequest, as_request
 from prefect_omnivideo.providers.wire import Job
 from prefect_omnivideo.store.record import VideoRecord
 from prefect_omnivideo.store.records import Records
-from prefect_omnivideo.tasks import life
+from prefect_omnivideo.tasks.delivery import deliver
+from prefect_omnivideo.tasks.keeping import Log
+from prefect_omnivideo.tasks.submission import submit as submit_once
+from prefect_omnivideo.tasks.waiting import fail, wait
 
 C = TypeVar("C", bound=GatewayCredentials)
 RETRIES = 2
@@ -68,7 +71,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             SubmissionUnknownError: nobody can know whether it did; it is not sent again.
             StoreError: the record could not be written, so nothing was sent.
         """
-        return await life.submit(as_request(request), credentials.account(), Records(store.open()), batch, _logger())
+        return await submit_once(as_request(request), credentials.account(), Records(store.open()), batch, _logger())
 
     async def poll(
         record: VideoRecord, credentials: GatewayCredentials, store: VideoStore, deadline: float = 3600
@@ -90,9 +93,9 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             StillRunningError: the deadline passed; the job goes on and a later run collects it.
         """
         try:
-            return await life.wait(record, credentials.account(), deadline, _logger())
+            return await wait(record, credentials.account(), deadline, _logger())
         except JobFailedError as error:
-            await life.fail(record, Records(store.open()), error, _logger())
+            await fail(record, Records(store.open()), error, _logger())
             raise
 
     return Nodes(
@@ -123,7 +126,7 @@ async def _store_video(
         TransferError: the video could not be brought home; it still exists at the gateway.
         StoreError: the store refused it.
     """
-    return await life.collect(record, job, credentials.account(), Records(store.open()), _logger())
+    return await deliver(record, job, credentials.account(), Records(store.open()), _logger())
 
 
 def _before_acceptance(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
@@ -135,9 +138,7 @@ def _before_acceptance(task: Task[Any, Any], run: TaskRun, state: State[Any]) ->
 def _waiting_helps(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
     """Waiting and storing cost nothing: again, unless the error says that nothing will change or the time is up."""
     error = state.data
-    return not isinstance(error, OmniVideoError) or (
-        error.waiting_helps and not isinstance(error, life.StillRunningError)
-    )
+    return not isinstance(error, OmniVideoError) or (error.waiting_helps and not isinstance(error, StillRunningError))
 
 
 def _submit_name(parameters: dict[str, Any]) -> str:
@@ -158,7 +159,7 @@ def _quote(request: VideoRequest) -> str:
     return prompt if len(prompt) <= NAME_LENGTH else prompt[: NAME_LENGTH - 1] + "…"
 
 
-def _logger() -> life.Log:
+def _logger() -> Log:
     return get_run_logger()
 
 

@@ -115,8 +115,12 @@ def test_a_link_of_the_wrong_kind_is_refused(url: str) -> None:
     ],
 )
 def test_a_private_address_is_refused_however_it_is_spelled(host: str) -> None:
-    with pytest.raises(TransferError, match="private address"):
+    with pytest.raises(TransferError, match=r"private address|no URL"):
         check_link(f"https://{host}/v.mp4?sig=abc", GATEWAY)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "10.1.2.3", "[::1]", "[fd00::1]"])
+def test_an_account_at_a_private_address_may_follow_private_links(host: str) -> None:
     check_link(f"http://{host}/v.mp4", "http://127.0.0.1:8700/apimart")
 
 

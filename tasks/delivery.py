@@ -1,0 +1,97 @@
+"""Bring a finished video home: into the store, examined, and its record closed."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from prefect_omnivideo.providers.client import Account, connect
+from prefect_omnivideo.providers.errors import LinkExpiredError
+from prefect_omnivideo.providers.wire import Job
+from prefect_omnivideo.store import media
+from prefect_omnivideo.store.objects import ObjectStore
+from prefect_omnivideo.store.record import StoredFile, VideoRecord, VideoState
+from prefect_omnivideo.store.records import Records
+from prefect_omnivideo.store.transfer import Source, transfer
+from prefect_omnivideo.tasks.keeping import Log, keep, latest
+from prefect_omnivideo.tasks.threads import on_transfers
+from prefect_omnivideo.tasks.waiting import with_links
+
+LINK_RENEWALS = 3
+"""Fresh links asked for when a link is no longer good."""
+
+
+async def deliver(record: VideoRecord, job: Job, account: Account, records: Records, log: Log) -> VideoRecord:
+    """Stream a finished job's files into the store, examine them, and file the video as stored.
+
+    Raises:
+        TransferError: the gateway's links gave no video, not even fresh ones.
+        StoreError: the store refused the bytes.
+    """
+
+    def finish(latest: VideoRecord) -> VideoRecord | None:
+        return latest.finished(job.cost, job.credits) if latest.state is VideoState.SUBMITTED else None
+
+    current = await keep(records, await latest(records, record), finish, log)
+    if current.record.state is VideoState.STORED:
+        return current.record
+    files = await _fetch_all(record, job, account, records, log)
+    differences = tuple(dict.fromkeys(text for file in files for text in media.differences(record.request, file.media)))
+
+    def store(latest: VideoRecord) -> VideoRecord | None:
+        return latest.stored(tuple(files), differences) if latest.state is VideoState.SUBMITTED else None
+
+    stored = (await keep(records, current, store, log)).record
+    for text in differences:
+        log.warning("%s: %s", record.stem, text)
+    log.info("stored %s (%.1f MB)", files[0].uri, sum(file.size for file in files) / 1e6)
+    return stored
+
+
+async def _fetch_all(record: VideoRecord, job: Job, account: Account, records: Records, log: Log) -> list[StoredFile]:
+    """All files of the job; a link that is no longer good is renewed by asking for the job's status."""
+    path = record.attempt.submit_path
+    for renewals_left in reversed(range(LINK_RENEWALS + 1)):
+        try:
+            return [await _fetch(record, job, number, account, records) for number in range(len(job.urls))]
+        except LinkExpiredError as error:
+            if not renewals_left:
+                raise
+            log.info("%s; asking for a fresh link", error)
+        async with connect(account) as client:
+            job = with_links(await client.status(job.task_id, path), client, path)
+    raise AssertionError("unreachable: the last round returns or raises")
+
+
+async def _fetch(record: VideoRecord, job: Job, number: int, account: Account, records: Records) -> StoredFile:
+    """One of the job's files: the first is named like the record, the others are numbered."""
+    name = record.stem if number == 0 else f"{record.stem}-{number + 1}"
+    source = Source(url=job.urls[number], base_url=account.base_url, key=account.api_key, expires_at=job.expires_at)
+    metadata = {"key": record.key, "provider": record.attempt.provider, "task-id": record.attempt.task_id or ""}
+    moved = await on_transfers(transfer, source, records.store, name, metadata=metadata)
+    facts, poster = await on_transfers(_examine, records.store, moved.name, name)
+    return StoredFile(
+        name=moved.name,
+        uri=records.store.uri(moved.name),
+        size=moved.size,
+        sha256=moved.sha256,
+        content_type=moved.content_type,
+        source_host=moved.host,
+        link_expires_at=job.expires_at,
+        transfer_seconds=round(moved.seconds, 3),
+        media=facts,
+        poster=poster,
+    )
+
+
+def _examine(store: ObjectStore, name: str, poster_stem: str) -> tuple[dict[str, JsonValue], str | None]:
+    """Media facts and the name of a poster stored beside the video; nothing of both without the `media` extra."""
+    with store.open(name) as file:
+        facts = media.probe(file)
+        if facts is None:
+            return {}, None
+        file.seek(0)
+        picture = media.poster(file)
+    if picture is None:
+        return facts, None
+    store.put(f"{poster_stem}.jpg", picture, content_type="image/jpeg")
+    return facts, f"{poster_stem}.jpg"

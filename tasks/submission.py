@@ -1,0 +1,106 @@
+"""Claim and submit, once for ever: the record is durable before the request, the task id before anyone waits."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from uuid import uuid4
+
+import stamina
+
+from prefect_omnivideo.providers.client import Account, connect
+from prefect_omnivideo.providers.errors import NotAcceptedError, RecordConflictError, StoreUnavailableError
+from prefect_omnivideo.providers.native import translate
+from prefect_omnivideo.providers.request import VideoRequest
+from prefect_omnivideo.store.record import Attempt, VideoRecord, VideoState, new_record, now
+from prefect_omnivideo.store.records import Records, Versioned
+from prefect_omnivideo.tasks.keeping import Log, keep, latest
+from prefect_omnivideo.tasks.threads import on_records
+
+CLAIM_PAUSE = 1.0
+"""Seconds between two looks at a record that another process is submitting."""
+CLAIM_PATIENCE = 60.0
+"""Seconds to go on trying to claim while the store is away."""
+
+
+async def submit(request: VideoRequest, account: Account, records: Records, batch: str, log: Log) -> VideoRecord:
+    """Submit a request once, or find out what became of it when it was submitted before.
+
+    Returns:
+        The record: `submitted` after a submission; whatever it says when there was one before.
+
+    Raises:
+        RequestError: the gateway cannot honour the request; nothing was written or sent.
+        NotAcceptedError: the gateway did not take the job; the record is `failed`, nothing was spent.
+        SubmissionUnknownError: the outcome cannot be known; the record is `unknown`.
+        StoreError: the claim could not be written, so nothing was sent.
+    """
+    body = translate(account.provider, request)
+    moment = now()
+    attempt = Attempt(
+        claim=uuid4().hex,
+        provider=account.provider.name,
+        account=account.name,
+        base_url=account.base_url,
+        submit_path=account.route.submit,
+        started_at=moment,
+        claim_ends_at=moment + timedelta(seconds=account.claim_seconds),
+    )
+    current, claimed = await _claimed(records, new_record(request, batch, attempt))
+    if not claimed:
+        return await _settled(records, current)
+    try:
+        async with connect(account) as client:
+            job = await client.submit(body)
+    except NotAcceptedError as error:
+        category, message = error.category, str(error)
+        await keep(records, current, lambda record: record.failed(category, message, accepted=False), log)
+        raise
+    except BaseException:
+        # The outcome cannot be known, nor where in the request a cancelled run was stopped.
+        await keep(records, current, lambda record: record.unknown(), log)
+        raise
+    log.info("%s accepted %r as %s", account.provider.title, request.prompt[:60], job.task_id)
+    return (await keep(records, current, lambda record: record.submitted(job.task_id), log)).record
+
+
+async def _claimed(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
+    """The claim, tried again while the store is away: nothing is sent before it stands."""
+    async for attempt in stamina.retry_context(
+        on=StoreUnavailableError, attempts=None, timeout=CLAIM_PATIENCE, wait_initial=0.5, wait_max=10, wait_jitter=1
+    ):
+        with attempt:
+            return await on_records(_claim, records, record)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
+    """The right to submit: a new record, or one more attempt after a failure that surely cost nothing."""
+    current, _ = records.claim(record)
+    failure = current.record.failure
+    if current.record.state is VideoState.FAILED and failure is not None and failure.may_resubmit:
+        try:
+            current = records.save(current.record.again(record.attempt), current.version)
+        except RecordConflictError:
+            return _claim(records, record)
+    # By the claim's own mark, not by who created the object: the answer to an earlier try may have been lost.
+    ours = current.record.state is VideoState.SUBMITTING and current.record.attempt.claim == record.attempt.claim
+    return current, ours
+
+
+def park_if_over(records: Records, current: Versioned) -> Versioned:
+    """A claim whose time is over and that nobody settled: its process died, and the outcome cannot be known."""
+
+    def park(record: VideoRecord) -> VideoRecord | None:
+        over = record.state is VideoState.SUBMITTING and now() > record.attempt.claim_ends_at
+        return record.unknown() if over else None
+
+    return records.update(current, park)
+
+
+async def _settled(records: Records, current: Versioned) -> VideoRecord:
+    """The record once whoever submits right now has an outcome, or is past having one."""
+    while (current := await on_records(park_if_over, records, current)).record.state is VideoState.SUBMITTING:
+        await asyncio.sleep(CLAIM_PAUSE)
+        current = await latest(records, current.record)
+    return current.record
