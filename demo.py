@@ -73,7 +73,8 @@ FAULTS = FaultPlan(
     )
 )
 
-console = Console()
+# Where nobody watches, lines are as long as they need to be.
+console = Console(width=None if sys.stdout.isatty() else 200)
 
 
 def run_demo() -> int:
@@ -141,31 +142,38 @@ def _store(s3: S3Server) -> S3VideoStore:
 
 
 async def _run(accounts: list[GatewayCredentials], store: S3VideoStore) -> BatchReport:
-    watching = asyncio.create_task(_watch(Records(store.open())))
+    done = asyncio.Event()
+    watching = asyncio.create_task(_watch(Records(store.open()), done))
     try:
         return await generate_videos(REQUESTS, accounts, store, batch=BATCH)  # type: ignore[arg-type]  # list is invariant
     except BatchFailedError as error:
         return error.report
     finally:
-        watching.cancel()
+        done.set()
+        await watching
 
 
-async def _watch(records: Records) -> None:
+async def _watch(records: Records, done: asyncio.Event) -> None:
     """Print every change of a record: the store is the one place that knows."""
     started, seen = time.monotonic(), dict[str, VideoState]()
-    while True:
+    last = False
+    while not last:
+        last = done.is_set()
         for record in await asyncio.to_thread(lambda: list(records.batch(BATCH))):
             if seen.get(record.key) != record.state:
                 seen[record.key] = record.state
                 line = Text(f"{time.monotonic() - started:5.1f} s  {_title(record):<26} {record.state:<10} ")
                 console.print(line + Text(record.request.prompt, overflow="ellipsis"), no_wrap=True)
-        await asyncio.sleep(0.5)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(done.wait(), 0 if last else 0.5)
 
 
 def _show(report: BatchReport) -> None:
     table = Table(title="\nWhat became of it")
-    for column in ("prompt", "gateway", "status", "seconds", "size", "S3 URI"):
-        table.add_column(column, overflow="fold", justify="right" if column in ("seconds", "size") else "left")
+    table.add_column("prompt", max_width=30, no_wrap=True, overflow="ellipsis")
+    for column in ("gateway", "status", "seconds", "size"):
+        table.add_column(column, no_wrap=True, justify="right" if column in ("seconds", "size") else "left")
+    table.add_column("S3 URI", overflow="fold")
     for record in report.records:
         file = record.files[0] if record.files else None
         status = f"{record.state} ({record.failure.category})" if record.failure else str(record.state)

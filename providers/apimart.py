@@ -15,6 +15,8 @@ from prefect_omnivideo.providers.native import (
     drop_empty,
     is_link,
     media_suffix,
+    shorten,
+    wrong_value,
 )
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.providers.wire import JobStatus, Provider, Route, encode_json
@@ -25,13 +27,13 @@ _KNOWN_OTHER_IMAGES = (".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif
 
 def _jpeg_or_png(link: str) -> str:
     if media_suffix(link) in _KNOWN_OTHER_IMAGES:
-        raise ValueError(f"{media_suffix(link)} images are not supported; accepted: JPEG or PNG")
+        raise wrong_value(f"{media_suffix(link)} images are not supported", "JPEG or PNG")
     return link
 
 
 def _link_or_video_data(reference: str) -> str:
     if not is_link(reference) and not reference.startswith("data:video/"):
-        raise ValueError("a reference video is an http(s) URL or a data:video/… URL")
+        raise wrong_value(f"{shorten(reference)!r} is no reference video", "an http(s) URL or a data:video/… URL")
     return reference
 
 

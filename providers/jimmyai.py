@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from prefect_omnivideo.providers.native import (
     ClosedBody,
@@ -15,6 +16,7 @@ from prefect_omnivideo.providers.native import (
     drop_empty,
     refuse,
     whole_seconds,
+    wrong_value,
 )
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.providers.wire import JobStatus, Provider, Route, encode_json
@@ -25,6 +27,12 @@ FIXED_MODEL = "omni-10s"
 """Always 10 seconds at 720p."""
 
 
+def _ratio(ratio: str) -> str:
+    if ratio and not re.fullmatch(r"[0-9]+:[0-9]+", ratio):
+        raise wrong_value(f"{ratio!r} is no ratio", "16:9, 9:16 or the like")
+    return ratio
+
+
 class JimmyAIRequest(ClosedBody):
     """Body of `POST /api/open-api/v1/gemini/omni/videos` [seed 5]."""
 
@@ -33,7 +41,7 @@ class JimmyAIRequest(ClosedBody):
     duration: Literal[4, 6, 8, 10] | None = None
     """Seconds; the gateway's default is 6. Not together with a reference video."""
     resolution: Literal["720p", "1080p", "4k"] | None = None
-    aspect_ratio: Annotated[str, StringConstraints(pattern=r"^(\d+:\d+)?$")] | None = None
+    aspect_ratio: Annotated[str, AfterValidator(_ratio)] | None = None
     """Such as 16:9; goes before `orientation`, which counts when this is empty."""
     orientation: Literal["landscape", "portrait"] | None = None
     generation_type: Literal["frame", "reference"] | None = None

@@ -32,6 +32,11 @@ def broken(field: str, rule: str, accepted: str = "") -> PydanticCustomError:
     return PydanticCustomError("rule", "{rule}", {"field": field, "rule": rule, "accepted": accepted})
 
 
+def wrong_value(rule: str, accepted: str) -> PydanticCustomError:
+    """A value that breaks a rule, to be raised from a field's own validator."""
+    return broken("", rule, accepted)
+
+
 def is_link(reference: str) -> bool:
     """Whether a media reference is an http or https URL."""
     try:
@@ -43,7 +48,7 @@ def is_link(reference: str) -> bool:
 
 def _link(reference: str) -> str:
     if not is_link(reference):
-        raise ValueError(f"{shorten(reference)!r} is no http(s) URL")
+        raise wrong_value(f"{shorten(reference)!r} is no http(s) URL", "an http(s) URL")
     return reference
 
 
@@ -140,7 +145,7 @@ def _validate(provider: Provider, body: Mapping[str, Any], portable: Mapping[str
 def _problem(model: type[BaseModel], detail: ErrorDetails, portable: Mapping[str, str]) -> Problem:
     context = detail.get("ctx", {})
     names = [str(part) for part in detail["loc"]]
-    if "field" in context:
+    if context.get("field"):
         names = [context["field"]]
     native = names[0] if names else "body"
     if names and native in portable and portable[native] != native:

@@ -21,6 +21,7 @@ from prefect_omnivideo.providers.native import (
     drop_empty,
     refuse,
     whole_seconds,
+    wrong_value,
 )
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.providers.wire import Provider, Route, encode_json
@@ -57,9 +58,9 @@ def _family(model: str) -> Family | None:
 def _seconds(value: object) -> object:
     """A JSON number is refused by the gateway's own parser (providers.md, section 6.4)."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise broken("seconds", f"{value} is a JSON number; send it as a string", f'"{value:g}"')
+        raise wrong_value(f"{value} is a JSON number; send it as a string", f'"{value:g}"')
     if isinstance(value, str) and not re.fullmatch(r"0*[1-9][0-9]*", value):
-        raise broken("seconds", f"{value!r} is no positive whole number of seconds", 'a string such as "5"')
+        raise wrong_value(f"{value!r} is no positive whole number of seconds", 'a string such as "5"')
     return value
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue, model_validator
 
 from prefect_omnivideo.providers import newapi
-from prefect_omnivideo.providers.native import Link, OpenBody, Text, broken, is_link, shorten
+from prefect_omnivideo.providers.native import Link, OpenBody, Text, broken, is_link, shorten, wrong_value
 from prefect_omnivideo.providers.sora_portable import (
     GEMINI,
     KLING,
@@ -37,7 +37,7 @@ def _seconds(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value):
         number = float(value)
     if number is None or not 0 < number < float("inf"):
-        raise broken("seconds", f"{shorten(repr(value))} is no positive number of seconds", 'such as "8" or 8')
+        raise wrong_value(f"{shorten(repr(value))} is no positive number of seconds", 'such as "8" or 8')
     return value
 
 
@@ -45,13 +45,13 @@ def _media(value: str) -> str:
     """Kling also takes bare base64; anything short is a mistake, such as a path that was never uploaded."""
     if is_link(value) or value.startswith("data:") or re.fullmatch(r"[A-Za-z0-9+/]{256,}={0,2}", value):
         return value
-    raise ValueError(f"{shorten(value)!r} is neither an http(s) URL nor a data: URL; a file goes into input_reference")
+    raise wrong_value(f"{shorten(value)!r} is out of the gateway's reach", "an http(s) or data: URL; one local image")
 
 
 def _input_reference(value: JsonValue) -> JsonValue:
     if value is None or isinstance(value, dict) or (isinstance(value, str) and _is_sendable(value)):
         return value
-    raise broken("input_reference", f"{shorten(repr(value))} cannot be sent", "a URL, a local path or an object")
+    raise wrong_value(f"{shorten(repr(value))} cannot be sent", "a URL, a local path or an object")
 
 
 def _is_sendable(reference: str) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from prefect_omnivideo.providers import newapi
 from prefect_omnivideo.providers.native import (
@@ -16,12 +17,19 @@ from prefect_omnivideo.providers.native import (
     drop_empty,
     is_video,
     refuse,
+    wrong_value,
 )
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.providers.wire import HttpCall, Provider, Route, encode_json
 
 MODEL = "omni_flash-10s"
 _SIZES = {"16:9": "1280x720", "9:16": "720x1280"}
+
+
+def _pixels(size: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]*x[1-9][0-9]*", size):
+        raise wrong_value(f"{size!r} is no width and height", "1280x720, 720x1280 or the like")
+    return size
 
 
 class TwelveAIRequest(ClosedBody):
@@ -32,7 +40,7 @@ class TwelveAIRequest(ClosedBody):
 
     model: Literal["omni_flash-10s"]
     prompt: Text
-    size: Annotated[str, StringConstraints(pattern=r"^[1-9]\d*x[1-9]\d*$")] | None = None
+    size: Annotated[str, AfterValidator(_pixels)] | None = None
     """Width and height in pixels, such as 1280x720 or 720x1280."""
     images: list[Link] | None = Field(default=None, max_length=7)
     """Image or video URLs; a video among them makes the job an edit of it."""

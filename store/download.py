@@ -29,8 +29,8 @@ from prefect_omnivideo.store.links import check_link, check_peer, origin, place,
 MAX_REDIRECTS = 5
 LONGEST_DELAY = 120.0
 """Seconds; a server that asks for a longer pause is asked again after this one."""
-READ_AHEAD = 64
-"""Pieces as they come from the network (64 KiB at most): 4 MiB."""
+READ_AHEAD = 128
+"""Pieces as they come from the network (64 KiB at most): 8 MiB, as much as one part of an upload to S3."""
 ENOUGH = 8 * 1024 * 1024
 """Bytes after which a continued connection that breaks again does not count as a failed attempt."""
 
@@ -126,7 +126,7 @@ class Download:
         with self._open() as response:
             began_at = self._begin(response)
             try:
-                with ahead(response.iter_raw(), READ_AHEAD) as pieces:
+                with ahead(self._hashed(response.iter_raw()), READ_AHEAD) as pieces:
                     for piece in pieces:
                         yield from self._take(piece)
             except httpx.TransportError as error:
@@ -215,11 +215,16 @@ class Download:
         self._total = None
         self._validator = ""
 
+    def _hashed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Hashing happens in the thread that reads ahead: a piece that is read is also given, or all is dropped."""
+        for piece in pieces:
+            self._sha256.update(piece)
+            yield piece
+
     def _take(self, piece: bytes) -> Iterator[Container | bytes]:
         self.size += len(piece)
         if self.size > self._max_bytes:
             raise self._too_large()
-        self._sha256.update(piece)
         self._boxes.feed(piece)
         if self._container is not None:
             yield piece

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC
@@ -202,7 +203,7 @@ def what_to_do(record: VideoRecord) -> str:
 
 def resolve_command(record: VideoRecord) -> str:
     """The command that settles a video of unknown outcome."""
-    return f"omnivideo resolve {record.key} --batch {record.batch}"
+    return f"omnivideo resolve {record.key} --batch {shlex.quote(record.batch)}"
 
 
 def _moment(record: VideoRecord) -> str:

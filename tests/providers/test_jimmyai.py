@@ -24,7 +24,7 @@ _FIXED: dict[str, Any] = {"model": "omni-10s", "prompt": "x"}
         (_BASE | {"duration": True}, "duration", "4, 6, 8 or 10"),
         (_BASE | {"duration": 6, "video_urls": [_VIDEO]}, "duration", "together with video_urls"),
         (_BASE | {"resolution": "4K"}, "resolution", "'720p', '1080p' or '4k'"),
-        (_BASE | {"aspect_ratio": "wide"}, "aspect_ratio", "pattern"),
+        (_BASE | {"aspect_ratio": "wide"}, "aspect_ratio", "16:9"),
         (_BASE | {"orientation": "square"}, "orientation", "'landscape' or 'portrait'"),
         (_BASE | {"generation_type": "edit"}, "generation_type", "'frame' or 'reference'"),
         (_BASE | {"generation_type": "frame"}, "image_urls", "exactly 1"),

@@ -49,8 +49,14 @@ def test_native_refusals_name_field_and_rule(body: dict[str, Any], field: str, s
 
 @pytest.mark.parametrize(
     ("model", "least", "most"),
-    [("Kling-3.0-omni", 3, 15), ("Kling-3.0", 3, 15), ("Vidu-q2", 1, 10), ("Vidu-q2-pro", 1, 10)]
-    + [("Vidu-q3-mix", 1, 16), ("Veo-3.1", 8, 8)],
+    [
+        ("Kling-3.0-omni", 3, 15),
+        ("Kling-3.0", 3, 15),
+        ("Vidu-q2", 1, 10),
+        ("Vidu-q2-pro", 1, 10),
+        ("Vidu-q3-mix", 1, 16),
+        ("Veo-3.1", 8, 8),
+    ],
 )
 def test_seconds_of_a_family(model: str, least: int, most: int, call: Any, problem: Any) -> None:
     for good in (least, most):

@@ -1,6 +1,5 @@
 """JimmyAI as seed 5 and providers.md section 5 have it."""
 
-import httpx
 import pytest
 
 BASE = "/api/open-api/v1"

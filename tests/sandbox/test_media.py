@@ -123,14 +123,13 @@ def test_padding_makes_a_large_video_that_still_plays(web):
     size = 3_000_000
     body = {"model": "omni_flash-10s", "prompt": "a"}
     with running(Settings(latency=0, video_bytes=size)) as sandbox:
-        with httpx.Client(
-            base_url=sandbox.base_url("12ai"), headers={"authorization": f"Bearer {sandbox.key}"}
-        ) as http:
-            identity = http.post("/v1/videos", json=body).json()["id"]
-            content = web.get(http.get(f"/v1/videos/{identity}").json()["video_url"]).content
-            middle = http.get(f"/v1/videos/{identity}/content", headers={"range": "bytes=100000-2999999"}).content
+        key = {"authorization": f"Bearer {sandbox.key}"}
+        videos = sandbox.base_url("12ai") + "/v1/videos"
+        identity = web.post(videos, json=body, headers=key).json()["id"]
+        content = web.get(web.get(f"{videos}/{identity}", headers=key).json()["video_url"]).content
+        part = web.get(f"{videos}/{identity}/content", headers=key | {"range": "bytes=100000-2999999"}).content
     assert len(content) == size
-    assert content[100_000:] == middle
+    assert content[100_000:] == part
     assert len(_probe(content)[3]) == 240
 
 

@@ -1,6 +1,5 @@
 """OmniRouters as seed 2 and providers.md section 6 have it."""
 
-import httpx
 import pytest
 
 

@@ -115,7 +115,7 @@ def test_settings_that_make_no_sense_are_refused(wrong):
 def test_ports_are_those_asked_for_and_loopback_only(web):
     with running(Settings()) as sandbox:
         port, media_port = httpx.URL(sandbox.url).port, httpx.URL(sandbox.media_url).port
-        with pytest.raises(OSError), running(Settings(port=port)):
+        with pytest.raises(OSError, match="in use"), running(Settings(port=port)):
             pass
     with running(Settings(port=port, media_port=media_port)) as again:
         assert (again.url, again.media_url) == (sandbox.url, sandbox.media_url)

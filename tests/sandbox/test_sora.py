@@ -1,6 +1,5 @@
 """The Sora-compatible gateway as seed 3 has it, and the official SDK against it."""
 
-import httpx
 import openai
 import pytest
 

@@ -1,6 +1,5 @@
 """12AI as seed 1 has it."""
 
-import httpx
 import pytest
 
 
