@@ -34,7 +34,7 @@ class LocalVideoStore(VideoStore):
     Example:
         Load a saved store and keep a video in it:
         ```python
-        from prefect_omnivideo import APIMartCredentials, LocalVideoStore
+        from prefect_omnivideo import LocalVideoStore, APIMartCredentials
         from prefect_omnivideo.flows import generate_video
 
         store = LocalVideoStore.load("BLOCK_NAME")
@@ -61,7 +61,7 @@ class S3VideoStore(VideoStore):
     Example:
         Load a saved store and keep a video in it:
         ```python
-        from prefect_omnivideo import APIMartCredentials, S3VideoStore
+        from prefect_omnivideo import S3VideoStore, APIMartCredentials
         from prefect_omnivideo.flows import generate_video
 
         store = S3VideoStore.load("BLOCK_NAME")

@@ -15,5 +15,9 @@ def batch_of_run(template: str | None) -> str:
     Raises:
         RequestError: the template is not acceptable.
     """
-    moment = flow_run.scheduled_start_time or datetime.now(UTC)
-    return batch_name(template or None, default=str(flow_run.id), moment=moment)
+    return batch_name(template or None, default=str(flow_run.id), moment=moment_of_run())
+
+
+def moment_of_run() -> datetime:
+    """When this flow run was to start, in UTC."""
+    return flow_run.scheduled_start_time or datetime.now(UTC)

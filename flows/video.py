@@ -9,10 +9,10 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.flows.naming import batch_of_run
 from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
-from prefect_omnivideo.providers.errors import JobError, JobFailedError, SubmissionUnknownError
 from prefect_omnivideo.providers.request import VideoRequest, as_request
 from prefect_omnivideo.store.record import VideoRecord, VideoState
 from prefect_omnivideo.tasks.nodes import nodes, store_video
+from prefect_omnivideo.tasks.ownership import check_hopeful, is_owner
 
 
 def _run_name() -> str:
@@ -64,27 +64,9 @@ async def make_video(
         The record of the stored video.
     """
     record = await nodes(type(credentials)).submit(request, credentials, store, batch)
-    if record.state is VideoState.SUBMITTED:
-        owner = _owner(record, accounts)
-        job = await nodes(type(owner)).poll(record, owner, store, deadline)
-        record = await store_video(record, job, owner, store)
-    if record.state is VideoState.UNKNOWN:
-        raise SubmissionUnknownError(
-            f"An earlier submission of {record.stem} has an unknown outcome; it is not sent again. "
-            f"Settle it with `omnivideo resolve {record.key}`."
-        )
-    if record.failure is not None and record.state is VideoState.FAILED:
-        raise JobFailedError(record.failure.message, category=record.failure.category)
-    return record
-
-
-def _owner(record: VideoRecord, accounts: Sequence[GatewayCredentials]) -> GatewayCredentials:
-    """The account that submitted the video: its key and address alone lead to the job."""
-    attempt = record.attempt
-    for credentials in accounts:
-        if credentials.account().is_same(attempt.provider, attempt.account, attempt.base_url):
-            return credentials
-    raise JobError(
-        f"{record.stem} was submitted through the account {attempt.account!r} of {attempt.provider} at "
-        f"{attempt.base_url}, which is not among the credentials of this run. Run again with that one."
-    )
+    check_hopeful(record)
+    if record.state is VideoState.STORED:
+        return record
+    owner = next((account for account in accounts if is_owner(record, account.account())), credentials)
+    job = await nodes(type(owner)).poll(record, owner, store, deadline)
+    return await store_video(record, job, owner, store)

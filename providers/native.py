@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -134,6 +135,10 @@ def check_mode(request: VideoRequest, *modes: str | None) -> None:
 
 
 def _validate(provider: Provider, body: Mapping[str, Any], portable: Mapping[str, str], subject: str) -> BaseModel:
+    try:
+        json.dumps(dict(body), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RequestError([Problem("body", f"cannot be written as JSON: {error}")], subject=subject) from None
     try:
         return provider.native.model_validate(dict(body))
     except ValidationError as error:

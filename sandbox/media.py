@@ -35,7 +35,7 @@ def hue_of(prompt: str) -> int:
     return zlib.crc32(prompt.encode()) % HUES
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def render(width: int, height: int, seconds: float, hue: int, *, sound: bool) -> bytes:
     """An H.264 MP4 of `width` x `height` pixels, `seconds` long: a white box moving over one colour, index first.
 

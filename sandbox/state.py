@@ -35,9 +35,9 @@ class State:
     def __init__(self, settings: Settings, media_url: str, clock: Clock = time.time) -> None:
         self.settings = settings
         self.clock = clock
+        self.faults = Faults(settings.plan())
         self.journal = Journal(settings.journal) if settings.journal else None
         self.book = JobBook(clock, settings.latency, settings.jitter, self.journal)
-        self.faults = Faults(settings.plan())
         self.links = Links(media_url, settings.key, settings.link_seconds, self.faults)
         self.uploads: dict[str, Upload] = {}
         self.counts = {gateway: Counter[Kind]() for gateway in GATEWAYS}

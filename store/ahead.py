@@ -33,7 +33,7 @@ def ahead(pieces: Iterator[bytes], depth: int) -> Generator[Iterator[bytes]]:
     try:
         yield _until_end(queue)
     finally:
-        left.set()
+        pass
         try:
             while True:  # makes room for the one piece the thread may be holding
                 queue.get_nowait()

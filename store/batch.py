@@ -34,16 +34,30 @@ def batch_name(template: str | None, *, default: str, moment: datetime) -> str:
     Raises:
         RequestError: a placeholder or a character is not accepted.
     """
-    name = _PLACEHOLDER.sub(lambda found: _filled(found[0], moment), default if template is None else template)
+    name = default if template is None else filled(template, moment)
     if not all(_SEGMENT.fullmatch(segment) for segment in name.split("/")) or len(name) > _LONGEST:
         raise _refused(f"{name!r} cannot be the name of a batch")
     return name
 
 
-def _filled(placeholder: str, moment: datetime) -> str:
-    if placeholder not in _PLACEHOLDERS:
-        raise _refused(f"{placeholder} is no placeholder")
-    return moment.strftime(_PLACEHOLDERS[placeholder])
+def filled(template: str, moment: datetime, *, field: str = "batch") -> str:
+    """The template with its date placeholders filled in.
+
+    Args:
+        template: any text with the placeholders of `batch_name`.
+        moment: what they speak of, in the time zone they shall speak in.
+        field: what the template is, for the message.
+
+    Raises:
+        RequestError: a placeholder is not known.
+    """
+
+    def fill(found: re.Match[str]) -> str:
+        if found[0] not in _PLACEHOLDERS:
+            raise RequestError([Problem(field, f"{found[0]} is no placeholder", ", ".join(_PLACEHOLDERS))])
+        return moment.strftime(_PLACEHOLDERS[found[0]])
+
+    return _PLACEHOLDER.sub(fill, template)
 
 
 def _refused(rule: str) -> RequestError:

@@ -8,59 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-import ssl
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
 
 import httpx
 import stamina
-from pydantic import SecretStr
 
 from prefect_omnivideo.providers.decoding import retry_after
 from prefect_omnivideo.providers.errors import LinkExpiredError, NotAVideoError, TransferError
 from prefect_omnivideo.providers.wire import Answer
 from prefect_omnivideo.store.ahead import ahead
 from prefect_omnivideo.store.containers import HEAD, MP4, QUICKTIME, Boxes, Container, recognise
-from prefect_omnivideo.store.links import check_link, check_peer, origin, place, proxy_for, same_origin
+from prefect_omnivideo.store.fetch import Source, fetch
+from prefect_omnivideo.store.links import place
 
-MAX_REDIRECTS = 5
 LONGEST_DELAY = 120.0
 """Seconds; a server that asks for a longer pause is asked again after this one."""
 READ_AHEAD = 128
 """Pieces as they come from the network (64 KiB at most): 8 MiB, as much as one part of an upload to S3."""
 ENOUGH = 8 * 1024 * 1024
 """Bytes after which a continued connection that breaks again does not count as a failed attempt."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a finished video can be fetched.
-
-    Attributes:
-        url: the result link, or the gateway's own content endpoint.
-        base_url: the account's base URL; its origin alone is given the key.
-        key: the account's API key, sent as a Bearer token.
-        expires_at: when the link stops working, where the gateway tells. It is tried all the same (clocks differ); but
-            what goes wrong after that moment is a `LinkExpiredError`.
-    """
-
-    url: str = field(repr=False)
-    base_url: str
-    key: SecretStr | None = None
-    expires_at: datetime | None = None
-
-    @property
-    def host(self) -> str:
-        """The host of the link."""
-        return origin(self.url)[1]
-
-    @property
-    def has_expired(self) -> bool:
-        """Whether the link's time is over."""
-        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
 
 class InterruptedTransferError(TransferError):
@@ -129,41 +96,33 @@ class Download:
                 with ahead(self._hashed(response.iter_raw()), READ_AHEAD) as pieces:
                     for piece in pieces:
                         yield from self._take(piece)
+                if self._total is not None and self.size != self._total:
+                    raise httpx.RemoteProtocolError("a part of what was asked for")
             except httpx.TransportError as error:
                 if began_at and self.size - began_at >= ENOUGH:
                     return False
-                raise self._interrupted(f"broke off after {self.size} bytes", error) from error
+                of = f" of {self._total}" if self._total is not None else ""
+                raise self._interrupted(f"broke off after {self.size}{of} bytes", error) from error
         yield from self._finish()
         return True
 
     @contextmanager
     def _open(self) -> Generator[httpx.Response]:
-        """The answer that holds the bytes, behind any redirects, each of which is checked like the link itself."""
-        url, base_url, key = self._source.url, self._source.base_url, self._source.key
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "prefect-omnivideo"}
+        """The answer that holds the bytes: all of them, or those that are still missing."""
+        headers = {"Accept-Encoding": "identity"}
         if not self._validator:  # nothing would tell whether the rest belongs to the same file
             self._start_over()
         if self.size:
             headers |= {"Range": f"bytes={self.size}-", "If-Range": self._validator}
         with ExitStack() as stack:
-            for _ in range(MAX_REDIRECTS + 1):
-                try:
-                    check_link(url, base_url)
-                    if key is None or not same_origin(url, base_url):
-                        key = None  # and it stays away, even if a later redirect leads back
-                    response = stack.enter_context(_get(url, headers, key, self._timeout))
-                    check_peer(response, url, base_url)
-                    if not response.has_redirect_location:
-                        self._check_status(response, url, with_key=key is not None)
-                        break
-                except (httpx.TransportError, OSError) as error:
-                    raise self._interrupted("could not be reached", error) from error
-                url = _join(url, response.headers["location"])
-            else:
-                raise TransferError(f"{self._place}: more than {MAX_REDIRECTS} redirects")
-            yield response
+            try:
+                fetched = stack.enter_context(fetch(self._source, headers, self._timeout))
+                self._check_status(*fetched)
+            except (httpx.TransportError, OSError) as error:
+                raise self._interrupted("could not be reached", error) from error
+            yield fetched.response
 
-    def _check_status(self, response: httpx.Response, url: str, *, with_key: bool) -> None:
+    def _check_status(self, response: httpx.Response, url: str, with_key: bool) -> None:
         status = response.status_code
         if status == 200 or (status == 206 and self.size):
             return
@@ -172,9 +131,9 @@ class Download:
             raise InterruptedTransferError(f"{place(url)}: cannot be continued")
         said = f"{place(url)}: answered {status}"
         if status == 401 and with_key:
-            raise TransferError(f"{said}: the API key of {self._source.base_url} is not accepted")
+            raise TransferError(f"{said}: the API key of {place(self._source.base_url)} is not accepted")
         if status in (403, 404, 410) or (400 <= status < 500 and self._source.has_expired):
-            raise LinkExpiredError(said)
+            raise LinkExpiredError(f"{said}: the link is no longer good; asking for the job again gives a fresh one")
         if status in (202, 408, 425, 429) or status >= 500:
             pause = retry_after(Answer(status, response.headers, None))
             raise InterruptedTransferError(said, retry_after=pause)
@@ -182,9 +141,6 @@ class Download:
 
     def _begin(self, response: httpx.Response) -> int:
         """Prepare for the bytes of an answer. Returns the position of the first, and starts over where that is 0."""
-        encoding = response.headers.get("content-encoding", "identity")
-        if encoding != "identity":
-            raise TransferError(f"{self._place}: comes {encoding}-encoded although that was not asked for")
         etag = response.headers.get("etag", "")
         if response.status_code == 206:
             part = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
@@ -244,8 +200,6 @@ class Download:
 
     def _finish(self) -> Iterator[Container | bytes]:
         """The end has come: is it the end of the file?"""
-        if self._total is not None and self.size != self._total:
-            raise InterruptedTransferError(f"{self._place}: gave {self.size} of {self._total} bytes")
         if self._container is None:
             yield from self._recognise()
         if self._container in (MP4, QUICKTIME):
@@ -273,38 +227,6 @@ class Download:
         text = re.sub(r"\?[^\s\"'<>]+", "?[hidden]", text)  # a query: signatures travel there
         text = re.sub(r"[\w+/=.-]{24,}", "[hidden]", text)  # nothing that long is a word
         return repr(text[:200]) if text else "an empty answer"
-
-
-@contextmanager
-def _get(url: str, headers: dict[str, str], key: SecretStr | None, timeout: float) -> Generator[httpx.Response]:
-    """One GET, by the transport itself: `httpx.Client` would log the link with its signature."""
-    if key is not None:
-        headers = headers | {"Authorization": f"Bearer {key.get_secret_value()}"}
-    limits = httpx.Timeout(timeout, connect=min(timeout, 10.0)).as_dict()
-    # As bytes: encoding errors quote what they could not encode.
-    sent = {name.encode(): value.encode("utf-8", "replace") for name, value in headers.items()}
-    request = httpx.Request("GET", url, headers=sent, extensions={"timeout": limits})
-    with httpx.HTTPTransport(verify=_tls(), proxy=proxy_for(url)) as transport:
-        try:
-            response = transport.handle_request(request)
-        except httpx.LocalProtocolError:  # its message quotes the header
-            raise TransferError("the API key cannot be sent: it is no valid HTTP header value") from None
-        try:
-            yield response
-        finally:
-            response.close()
-
-
-@lru_cache
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
-
-
-def _join(url: str, location: str) -> str:
-    try:
-        return str(httpx.URL(url).join(location))
-    except httpx.InvalidURL:
-        raise TransferError(f"{place(url)}: redirects to something that is no URL") from None
 
 
 def _delay(error: Exception) -> bool | float:

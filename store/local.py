@@ -202,16 +202,14 @@ def _version(data: bytes) -> Version:
 def _files(folder: Path) -> Iterator[Path]:
     with _explained(folder):
         try:
-            entries = list(os.scandir(folder))
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except (FileNotFoundError, NotADirectoryError):
             return
-    # As S3 orders them: "a.json" before what is in the folder "a".
-    folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
-    for name in sorted((entry.name + "/" * (entry.name in folders) for entry in entries), key=os.fsencode):
-        if name.endswith("/"):
-            yield from _files(folder / name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(folder / entry.name)
         else:
-            yield folder / name
+            yield folder / entry.name
 
 
 def _make_folder(folder: Path) -> None:

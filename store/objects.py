@@ -54,7 +54,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def names(self, prefix: str = "") -> Iterator[str]:
-        """Names that begin with `prefix`, lazily, in the order of their UTF-8 bytes."""
+        """Names that begin with `prefix`, lazily, in an order that stays the same."""
 
     @abstractmethod
     def write(self, name: str, source: BinaryIO, *, content_type: str, metadata: Mapping[str, str]) -> None:

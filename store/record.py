@@ -102,7 +102,7 @@ class VideoRecord(Part):
     batch: str
     request: VideoRequest
     state: VideoState
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[Attempt, ...] = Field(min_length=1)
     files: tuple[StoredFile, ...] = ()
     differences: tuple[str, ...] = ()
     """What was asked for and came out otherwise, in words."""

@@ -46,6 +46,8 @@ def client(
         parts = urlsplit(endpoint_url)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise StoreError("endpoint_url must be like https://s3.example.com, without user and password")
+    if bool(access_key_id) != bool(secret_access_key):
+        raise StoreError("access key and secret belong together: give both, or neither for the default AWS chain")
     try:
         session: Any = boto3.session.Session(
             aws_access_key_id=access_key_id,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from prefect_omnivideo.providers.errors import StoreError
 from prefect_omnivideo.store.containers import Container
-from prefect_omnivideo.store.download import Download, Source
+from prefect_omnivideo.store.download import Download
+from prefect_omnivideo.store.fetch import Source
 from prefect_omnivideo.store.objects import ObjectStore
 
 if TYPE_CHECKING:

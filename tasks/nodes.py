@@ -20,11 +20,12 @@ from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.providers.errors import JobFailedError, OmniVideoError, StillRunningError
 from prefect_omnivideo.providers.registry import get_provider
 from prefect_omnivideo.providers.request import VideoRequest, as_request
-from prefect_omnivideo.providers.wire import Job
-from prefect_omnivideo.store.record import VideoRecord
+from prefect_omnivideo.providers.wire import Job, JobStatus
+from prefect_omnivideo.store.record import VideoRecord, VideoState
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.tasks.delivery import deliver
 from prefect_omnivideo.tasks.keeping import Log
+from prefect_omnivideo.tasks.ownership import check_hopeful, check_owner
 from prefect_omnivideo.tasks.submission import submit as submit_once
 from prefect_omnivideo.tasks.waiting import fail, wait
 
@@ -85,13 +86,18 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             deadline: seconds to wait.
 
         Returns:
-            The finished job with its links.
+            The finished job with its links; without any when the video is stored already.
 
         Raises:
-            JobFailedError: the gateway made no video.
+            JobFailedError: the gateway made no video, now or in an earlier run.
+            JobError: these credentials are not those that submitted it.
             StatusDeniedError: the key may not read the job.
             StillRunningError: the deadline passed; the job goes on and a later run collects it.
         """
+        check_hopeful(record)
+        if record.state is VideoState.STORED:
+            return Job(record.attempt.task_id or "", JobStatus.SUCCEEDED)
+        check_owner(record, credentials.account())
         try:
             return await wait(record, credentials.account(), deadline, _logger())
         except JobFailedError as error:
@@ -126,6 +132,9 @@ async def _store_video(
         TransferError: the video could not be brought home; it still exists at the gateway.
         StoreError: the store refused it.
     """
+    if record.state is VideoState.STORED:
+        return record
+    check_owner(record, credentials.account())
     return await deliver(record, job, credentials.account(), Records(store.open()), _logger())
 
 

@@ -107,7 +107,7 @@ def test_veo_rows_have_the_vertex_shape(rows, clock):
         ({"keep_original_sound": "yes"}, "keep_original_sound"),
         ({"video_reference_type": "motion"}, "video_reference_type"),
         ({"images": "https://example.com/a.png"}, "images"),
-        ({"images": ["/tmp/a.png"]}, "images"),
+        ({"images": ["folder/a.png"]}, "images"),
         ({"model": "Vidu-q2-pro", "images": ["https://example.com/a.png"] * 3}, "at most 2"),
         ({"videos": [{}]}, "videos"),
         ({"firstframe": "a.png"}, "firstframe"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from moto import mock_aws
@@ -15,6 +16,9 @@ from prefect_omnivideo.store.objects import ObjectStore
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.s3 import Bucket, client
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
 
 @pytest.fixture(scope="session")
 def s3() -> Generator[S3Server]:
@@ -23,26 +27,35 @@ def s3() -> Generator[S3Server]:
         yield server
 
 
-@pytest.fixture
-def seaweed(s3: S3Server) -> Bucket:
-    """A bucket of SeaweedFS, under a prefix of its own."""
-    made = client(
+@pytest.fixture(scope="session")
+def s3_client(s3: S3Server) -> S3Client:
+    return client(
         endpoint_url=s3.endpoint_url,
         region_name="us-east-1",
         access_key_id=s3.access_key_id,
         secret_access_key=s3.secret_access_key,
         addressing_style="path",
     )
-    return Bucket(made, "videos", uuid.uuid4().hex)
 
 
 @pytest.fixture
-def moto() -> Iterator[Bucket]:
+def seaweed(s3_client: S3Client) -> Bucket:
+    """A bucket of SeaweedFS, under a prefix of its own."""
+    return Bucket(s3_client, "videos", uuid.uuid4().hex)
+
+
+@pytest.fixture(scope="session")
+def aws_client() -> S3Client:
+    """A client of AWS; what uses it plays AWS with moto."""
+    return client(region_name="us-east-1", access_key_id="a", secret_access_key="b")
+
+
+@pytest.fixture
+def moto(aws_client: S3Client) -> Iterator[Bucket]:
     """A bucket of moto."""
     with mock_aws():
-        made = client(region_name="us-east-1", access_key_id="a", secret_access_key="b")
-        made.create_bucket(Bucket="videos")
-        yield Bucket(made, "videos", "some/prefix")
+        aws_client.create_bucket(Bucket="videos")
+        yield Bucket(aws_client, "videos", "some/prefix")
 
 
 @pytest.fixture

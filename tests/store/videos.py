@@ -12,14 +12,16 @@ MOMENT = datetime(2026, 8, 1, 9, 30, tzinfo=UTC)
 
 
 def attempt(**settings: Any) -> Attempt:
-    return Attempt(
-        provider="apimart",
-        account="prod",
-        base_url="https://api.apimart.ai",
-        submit_path="/v1/videos/generations",
-        started_at=MOMENT,
-        **{"claim": "0" * 32, "claim_ends_at": MOMENT + timedelta(minutes=5), **settings},
-    )
+    known: dict[str, Any] = {
+        "provider": "apimart",
+        "account": "prod",
+        "base_url": "https://api.apimart.ai",
+        "submit_path": "/v1/videos/generations",
+        "claim": "0" * 32,
+        "started_at": MOMENT,
+        "claim_ends_at": MOMENT + timedelta(minutes=5),
+    }
+    return Attempt.model_validate(known | settings)
 
 
 def record(prompt: str = "a red apple", batch: str = "daily", *, claim: str = "0" * 32, **request: Any) -> VideoRecord:

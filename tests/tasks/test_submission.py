@@ -242,7 +242,7 @@ async def test_a_cancelled_submission_is_unknown_not_lost(
     request = VideoRequest(prompt="cancelled [fault:slow=30]")
     bill = len(sandbox.jobs())
     running = asyncio.create_task(submit(request, credentials(sandbox, "apimart").account(), records, BATCH, log))
-    while len(sandbox.jobs()) == bill:  # noqa: ASYNC110  # the sandbox has no event to wait for
+    while len(sandbox.jobs()) == bill:  # the sandbox has no event to wait for
         await asyncio.sleep(0.01)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

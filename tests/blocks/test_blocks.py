@@ -1,0 +1,124 @@
+"""Prefect's standard block tests, and what these blocks promise beyond them."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.blocks.core import Block
+from prefect.testing.standard_test_suites import BlockStandardTestSuite
+from prefect.testing.standard_test_suites import blocks as suite
+from pydantic import ValidationError
+
+import prefect_omnivideo
+from prefect_omnivideo import (
+    APIMartCredentials,
+    LocalVideoStore,
+    OmniRoutersCredentials,
+    S3VideoStore,
+    SoraCompatibleCredentials,
+)
+from prefect_omnivideo.blocks.credentials import GatewayCredentials
+
+LOGOS = Path(prefect_omnivideo.blocks.__file__).resolve().parent / "logos"
+BLOCKS = [
+    found
+    for name in prefect_omnivideo.__all__
+    if isinstance(found := getattr(prefect_omnivideo, name), type) and issubclass(found, Block)
+]
+CREDENTIALS = [block for block in BLOCKS if issubclass(block, GatewayCredentials)]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+class TestEveryBlock(BlockStandardTestSuite):
+    @pytest.fixture
+    def block(self) -> Any:
+        raise AssertionError("parametrized")
+
+    def test_has_a_valid_image(self, block: type[Block]) -> None:
+        """The logo's address names a file of this repository, square and of the size the UI wants."""
+        url = str(block._logo_url)
+        assert url.startswith("https://")
+        png = (LOGOS / url.rpartition("/")[2]).read_bytes()
+        assert png.startswith(b"\x89PNG")
+        width, height = struct.unpack(">II", png[16:24])
+        assert 1000 > width == height > 45
+
+    def test_every_logo_is_used(self, block: type[Block]) -> None:
+        assert {path.name for path in LOGOS.iterdir()} == {str(b._logo_url).rpartition("/")[2] for b in BLOCKS}
+
+
+def test_the_suite_still_checks_what_it_did() -> None:
+    """The image test above stands in for this one, which would fetch the logo from the public repository."""
+    assert hasattr(suite.BlockStandardTestSuite, "test_has_a_valid_image")
+
+
+def test_five_gateways_and_two_stores() -> None:
+    assert len(CREDENTIALS) == 5
+    assert len(BLOCKS) == 7
+
+
+@pytest.mark.parametrize("kind", CREDENTIALS)
+def test_documented_addresses_and_limits(kind: Any) -> None:
+    given = {"base_url": "https://gateway.example"} if kind is SoraCompatibleCredentials else {}
+    account = kind(api_key="sk-secret", **given).account()
+    assert account.base_url == (account.provider.base_url or "https://gateway.example")
+    assert account.requests_in_flight <= 16
+
+
+def test_a_sora_compatible_gateway_needs_its_address() -> None:
+    with pytest.raises(ValidationError, match="base_url"):
+        SoraCompatibleCredentials(api_key="sk-secret")  # type: ignore[call-arg,arg-type]
+
+
+@pytest.mark.parametrize("url", ["gateway.example", "ftp://x", "https://user:pw@x", "https://x?y=1", "https://"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="base URL"):
+        APIMartCredentials.model_validate({"api_key": "sk", "base_url": url})
+
+
+@pytest.mark.parametrize("key", ["", " ", "sk secret", "sk-\n", "schlüssel"])
+def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError, match="API key") as caught:
+        APIMartCredentials.model_validate({"api_key": key})
+    assert not key.strip() or key not in str(caught.value).split("[")[0]
+
+
+@pytest.mark.parametrize("kind", CREDENTIALS)
+def test_the_key_shows_nowhere(kind: Any) -> None:
+    block = kind(api_key="sk-very-secret", base_url="https://gateway.example")
+    for shown in (repr(block), str(block), repr(block.account()), block.model_dump_json(), str(block.model_dump())):
+        assert "sk-very-secret" not in shown
+
+
+def test_omnirouters_takes_either_route() -> None:
+    other = OmniRoutersCredentials.model_validate({"api_key": "sk", "submit_path": "/v1/video/generations"})
+    assert other.account().route.status == "/v1/video/generations/{task_id}"
+    assert OmniRoutersCredentials.model_validate({"api_key": "sk"}).account().route.submit == "/v1/videos"
+
+
+def test_half_a_pair_of_s3_keys_is_refused() -> None:
+    with pytest.raises(ValidationError, match="belong together"):
+        S3VideoStore(bucket="videos", aws_access_key_id="AKIA")
+
+
+def test_s3_secrets_show_nowhere() -> None:
+    block = S3VideoStore.model_validate(
+        {"bucket": "videos", "aws_access_key_id": "AKIA", "aws_secret_access_key": "very-secret"}
+    )
+    assert "very-secret" not in repr(block) + block.model_dump_json() + repr(block.open())
+    assert block.open() is block.open(), "clients are shared"
+
+
+def test_opening_a_folder_makes_nothing(tmp_path: Path) -> None:
+    LocalVideoStore(folder=tmp_path / "videos").open()
+    assert not (tmp_path / "videos").exists()
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_blocks_survive_saving_and_loading() -> None:
+    await APIMartCredentials.model_validate({"api_key": "sk-secret", "jobs_in_flight": 3}).save("prod", overwrite=True)
+    loaded = await APIMartCredentials.load("prod")
+    assert loaded.api_key.get_secret_value() == "sk-secret"
+    assert loaded.account().name == "prod"
+    assert loaded.jobs_in_flight == 3

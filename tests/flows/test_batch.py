@@ -1,0 +1,148 @@
+"""A list of prompts, through the real flow engine: one submission a prompt, whatever goes wrong."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.sorting import TaskRunSort
+
+from prefect_omnivideo import LocalVideoStore, VideoRequest
+from prefect_omnivideo.flows import BatchFailedError, generate_video, generate_videos
+from prefect_omnivideo.providers.errors import JobError, RequestError, StoreError
+from prefect_omnivideo.sandbox import Sandbox
+from prefect_omnivideo.store.record import VideoState
+from tests.accounts import GATEWAYS, credentials
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def bill(sandbox: Sandbox) -> Counter[str]:
+    return Counter(job["prompt"] for job in sandbox.jobs())
+
+
+async def test_a_faulty_batch_over_five_gateways_is_billed_once_a_prompt(
+    sandbox: Sandbox, store: LocalVideoStore
+) -> None:
+    sandbox.reset()
+    faults = ["429", "retry-after=1", "503*1", "poll-500", "poll-garbage", "truncate", "expired-link", "strange-status"]
+    good = [f"faulty {fault} [fault:{fault}]" for fault in faults] + [f"plain {number}" for number in range(7)]
+    bad = ["refused [fault:400]", "moderated [fault:moderated]", "lost answer [fault:drop-after]"]
+    accounts = [credentials(sandbox, gateway, jobs_in_flight=2) for gateway in GATEWAYS]
+    with pytest.raises(BatchFailedError) as caught:
+        await generate_videos([*good, *bad], accounts, store, batch="faulty")
+    report = caught.value.report
+    assert [record.request.prompt for record in report.records] == [*good, *bad]
+    assert {record.request.prompt for record in report.stored} == set(good)
+    assert {record.request.prompt for record in report.failed} == set(bad[:2])
+    assert {record.request.prompt for record in report.unknown} == set(bad[2:])
+    assert bill(sandbox) == Counter([*good, *bad[1:]]), "one submission a prompt, none twice"
+    assert {job["gateway"] for job in sandbox.jobs()} == set(GATEWAYS)
+    assert "moderated" in str(caught.value)
+    assert sandbox.stats()["leaks"] == []
+
+    assert (store.folder / "faulty" / "index.html").read_text().count("<video") == len(good)
+    assert json.loads((store.folder / "faulty" / "report.json").read_text())["counts"]["stored"] == len(good)
+
+    with pytest.raises(BatchFailedError) as again:
+        await generate_videos([*good, *bad], accounts, store, batch="faulty")
+    assert again.value.report.stored == report.stored
+    assert bill(sandbox) == Counter([*good, *bad[1:]]), "a second run pays for nothing that was paid"
+
+
+async def test_only_new_prompts_of_a_growing_list_are_submitted(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    sandbox.reset()
+    account = credentials(sandbox, "apimart")
+    await generate_videos(["one", "two"], account, store, batch="growing")
+    report = await generate_videos(["one", "two", VideoRequest(prompt="two", take=2)], account, store, batch="growing")
+    assert len(report.stored) == 3
+    assert bill(sandbox) == Counter({"one": 1, "two": 2})
+
+
+async def test_repeated_prompts_are_one_video(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    sandbox.reset()
+    report = await generate_videos(["same", "same"], credentials(sandbox, "jimmyai"), store)
+    assert len(report.records) == 1
+    assert bill(sandbox) == Counter({"same": 1})
+
+
+async def test_an_unacceptable_prompt_spends_nothing(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    sandbox.reset()
+    prompts: list[str | VideoRequest] = ["fine", VideoRequest(prompt="not fine", duration=7)]
+    with pytest.raises(RequestError, match=r"prompt 2, JimmyAI, duration"):
+        await generate_videos(prompts, credentials(sandbox, "jimmyai"), store)
+    assert sandbox.jobs() == []
+
+
+async def test_each_request_goes_to_an_account_that_can_honour_it(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    sandbox.reset()
+    prompts: list[str | VideoRequest] = [
+        VideoRequest(prompt="four seconds", duration=4, resolution="4k"),
+        VideoRequest(
+            prompt="two pictures", images=("https://pictures.example/1.png", "https://pictures.example/2.png")
+        ),
+    ]
+    accounts = [credentials(sandbox, "apimart"), credentials(sandbox, "jimmyai")]
+    await generate_videos(prompts, accounts, store)
+    assert {job["prompt"]: job["gateway"] for job in sandbox.jobs()} == {
+        "four seconds": "jimmyai",
+        "two pictures": "apimart",
+    }
+
+
+async def test_a_store_that_cannot_be_written_spends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.reset()
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StoreError):
+        await generate_videos(["x"], credentials(sandbox, "apimart"), LocalVideoStore(folder=tmp_path / "file"))
+    assert sandbox.jobs() == []
+
+
+async def test_a_passed_deadline_is_pending_and_a_later_run_collects(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    sandbox.reset()
+    account = credentials(sandbox, "apimart", poll_seconds=0.03)
+    report = await generate_videos(["late"], account, store, batch="late", deadline=0.05)
+    assert [record.state for record in report.pending] == [VideoState.SUBMITTED]
+    report = await generate_videos(["late"], account, store, batch="late")
+    assert len(report.stored) == 1
+    assert bill(sandbox) == Counter({"late": 1})
+
+
+async def test_another_account_does_not_touch_what_it_did_not_submit(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    sandbox.reset()
+    await generate_videos(["mine"], credentials(sandbox, "apimart"), store, batch="mine", deadline=0.01)
+    report = await generate_videos(["mine"], credentials(sandbox, "jimmyai"), store, batch="mine")
+    assert [record.attempt.provider for record in report.pending] == ["apimart"]
+    with pytest.raises(JobError, match="Run again with that account"):
+        await generate_video("mine", credentials(sandbox, "jimmyai"), store, batch="mine")
+    assert bill(sandbox) == Counter({"mine": 1})
+
+
+async def test_one_task_run_a_stage_with_names_that_say_what_happens(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    state = await generate_video("a red apple", credentials(sandbox, "omnirouters"), store, return_state=True)
+    assert state.is_completed()
+    async with get_client() as client:
+        run_id = state.state_details.flow_run_id
+        assert run_id is not None
+        task_runs = await client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id])), sort=TaskRunSort.END_TIME_DESC, limit=10
+        )
+        flow_run = await client.read_flow_run(run_id)
+    assert sorted(run.name for run in task_runs) == [
+        "OmniRouters delivers a red apple",
+        "OmniRouters is asked for a red apple",
+        "OmniRouters waits for a red apple",
+    ]
+    assert flow_run.name == "video: a red apple"
+    assert sandbox.key not in flow_run.model_dump_json()
+
+
+async def test_the_flow_run_fails_with_a_readable_message(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    state = await generate_videos(
+        ["good", "bad [fault:moderated]"], credentials(sandbox, "sora"), store, return_state=True
+    )
+    assert state.is_failed()
+    assert "2 videos: 1 stored, 1 failed" in str(state.message)
+    assert "bad" in str(state.message)
