@@ -1,8 +1,9 @@
 """When to ask again: soon after a job has ended, and seldom before.
 
 Jobs of one model at one gateway take alike. So the first query about a job waits until the quickest of those seen so
-far would be done; from there on the pauses grow with the time that has passed, which bounds the delay of the news by a
-share of the job's own duration. `python -m bench polling` shows what the constants below are worth.
+far were done; from there on the pauses grow with the time that has passed, so that the news is late by a share of the
+job's own duration. What the gateway itself asks for goes first. `python -m bench polling` shows what the constants
+are worth.
 """
 
 from __future__ import annotations
@@ -11,32 +12,37 @@ import random
 from collections import deque
 from functools import lru_cache
 
-from prefect_omnivideo.providers.wire import Job
+from prefect_omnivideo.providers.wire import Job, JobStatus
 
 SHARE = 0.15
-"""A pause is this share of the time passed so far: the news comes late by a tenth of the duration, mostly by less."""
+"""A pause is this share of the time since the submission, so that the news is late by half of it on average."""
+SPREAD = 0.2
+"""Pauses differ by this much up and down: jobs submitted together are not asked about together."""
 LONGEST_PAUSE = 30.0
 """Seconds between two queries of a job, at the most."""
 LONGEST_HINT = 120.0
-"""Seconds; what a gateway asks for or estimates wins up to this."""
+"""Seconds; what a gateway asks for or estimates counts up to this."""
 REMEMBERED = 200
 """Durations kept per model, the latest ones: a gateway that gets faster or slower is followed."""
 ENOUGH = 5
-"""Durations without which nothing is taken for learned."""
+"""Durations before which nothing counts as learned."""
 LOW = 0.1
-"""Part of the remembered jobs that are done before the first query about a new one."""
+"""Share of the remembered jobs that were done by the time of the first query about a new one."""
 
 
 class Durations:
-    """How long the jobs of one model take at one gateway, as seen in this process."""
+    """How long the jobs of one model take at one gateway, as seen in this process.
+
+    Attributes:
+        low: seconds after which the quickest were done; None until `ENOUGH` were seen.
+    """
 
     def __init__(self) -> None:
         self._seen: deque[float] = deque(maxlen=REMEMBERED)
         self.low: float | None = None
-        """Seconds after which the first tenth of the jobs is done; None until enough were seen."""
 
     def add(self, seconds: float) -> None:
-        """Learn from a job that has ended well."""
+        """Learn from a job that made its video."""
         self._seen.append(seconds)
         if len(self._seen) >= ENOUGH:
             self.low = sorted(self._seen)[int(LOW * len(self._seen))]
@@ -44,36 +50,55 @@ class Durations:
 
 @lru_cache(maxsize=256)
 def durations(provider: str, base_url: str, model: str) -> Durations:
-    """What this process knows of one model at one gateway."""
+    """What this process has learned of a model at a gateway."""
     return Durations()
 
 
 class Watch:
-    """One job that is being waited for.
+    """One job that is being waited for. Times are seconds since its submission.
 
     Args:
-        known: what is known of its kind; learns from its end.
+        known: what is known of its kind; it learns from this job's end.
         shortest: the account's shortest pause between two queries, in seconds.
-        elapsed: seconds since it was submitted, now that the waiting begins.
+        since: when the waiting began; late for a job of an earlier run.
     """
 
-    def __init__(self, known: Durations, shortest: float, elapsed: float = 0.0) -> None:
+    def __init__(self, known: Durations, shortest: float, since: float = 0.0) -> None:
         self._known = known
         self._shortest = shortest
-        self._ended_after = elapsed if elapsed <= shortest else None
-        self._estimate: float | None = None
+        self._since = since
+        self._running_at = 0.0
+        self._estimate = 0.0
         self._hint: float | None = None
 
     def pause(self, elapsed: float) -> float:
-        """Seconds until the next query, when so many have passed since the submission."""
+        """Seconds from now until the next query."""
+        spread = random.uniform(-SPREAD, SPREAD)  # noqa: S311  # keeps no secret
         if self._hint is not None:
-            return min(max(self._hint, self._shortest), LONGEST_HINT) * random.uniform(1.0, 1.1)  # noqa: S311
-        if self._estimate is not None and self._estimate > elapsed:
-            return min(max(self._estimate - elapsed, self._shortest), LONGEST_HINT)
-        # Spread by a fifth: a thousand jobs submitted together are not asked about together.
-        spread = random.uniform(0.8, 1.2)  # noqa: S311  # keeps no secret
+            return max(min(self._hint, LONGEST_HINT), self._shortest) * (1 + abs(spread))
+        if self._estimate > elapsed:
+            return max(min(self._estimate - elapsed, LONGEST_HINT), self._shortest)
         if self._known.low is not None and self._known.low > elapsed:
-            return max(self._known.low - elapsed, self._shortest) * (0.5+spread/2)
-        return min(max(elapsed * SHARE, self._shortest), max(LONGEST_PAUSE, self._shortest)) * spread
+            return max(self._known.low - elapsed, self._shortest)
+        return max(min(elapsed * SHARE, LONGEST_PAUSE), self._shortest) * (1 + spread)
 
-    def answered(self, elapsed: float, job: Job) -> None: ...
+    def heard(self, elapsed: float, job: Job) -> None:
+        """Take note of the answer to a query."""
+        self._hint, self._estimate = job.poll_after, job.estimated_seconds or 0.0
+        if not job.status.is_final:
+            self._running_at = elapsed
+        elif job.status is JobStatus.SUCCEEDED:
+            self._learn(elapsed, job)
+
+    def missed(self, hint: float | None) -> None:
+        """Take note that a query gave no answer, and of what the gateway asked for instead, in seconds."""
+        self._hint = hint
+
+    def _learn(self, ended: float, job: Job) -> None:
+        """The job ended between the last query that found it running and the one that found it done."""
+        if job.created_at and job.completed_at and job.completed_at > job.created_at:
+            told = (job.completed_at - job.created_at).total_seconds()
+            self._known.add(min(max(told, self._running_at), ended))
+        elif self._running_at or self._since <= self._shortest:
+            # A first query that finds it done may have come far too late: then the next ones come sooner.
+            self._known.add((max(self._running_at, ended * (1 - SHARE)) + ended) / 2)

@@ -1,4 +1,4 @@
-"""The bytes of a file that a person points at: on this machine, at an https URL, or in S3."""
+"""The bytes of a prompt sheet: a file on this machine, at an https URL, or in S3."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from prefect_omnivideo.providers.errors import (
-    OmniVideoError,
-    Problem,
-    RequestError,
-    StoreUnavailableError,
-    TransferError,
-)
+from prefect_omnivideo.providers.errors import Problem, RequestError, StoreUnavailableError, TransferError
 from prefect_omnivideo.store.fetch import Source, fetch
 from prefect_omnivideo.store.links import place
 from prefect_omnivideo.store.s3 import Bucket, client
@@ -23,8 +17,8 @@ ACCEPTED = "a path on the worker, an https:// URL, or s3://bucket/key"
 _SILENCE = 60.0
 
 
-class Content(NamedTuple):
-    """A file, read."""
+class SheetFile(NamedTuple):
+    """A sheet's file, read but not understood yet."""
 
     name: str
     """The last part of its path, such as `prompts.csv`."""
@@ -33,7 +27,7 @@ class Content(NamedTuple):
     """What the server calls it, without parameters; empty where no server says."""
 
 
-def read(location: str, *, at_most: int, bucket: Bucket | None = None) -> Content:
+def read(location: str, *, at_most: int, bucket: Bucket | None = None) -> SheetFile:
     """Read a whole file.
 
     Args:
@@ -64,25 +58,25 @@ def name_of(location: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
 
 
-def _local(path: Path, at_most: int) -> Content:
+def _local(path: Path, at_most: int) -> SheetFile:
     try:
         with path.open("rb") as file:
-            return Content(path.name, _capped(file.read(at_most + 1), str(path), at_most))
+            data = file.read(at_most + 1)
     except OSError as error:
         raise _refused(f"{path} cannot be read: {error.strerror}", ACCEPTED) from None
+    _check_size(len(data), str(path), at_most)
+    return SheetFile(path.name, data)
 
 
-def _object(bucket: Bucket, key: str, at_most: int) -> Content:
-    size = bucket.size(key)
-    if size is not None and size > at_most:
-        raise _too_large(bucket.uri(key), at_most)
+def _object(bucket: Bucket, key: str, at_most: int) -> SheetFile:
+    _check_size(bucket.size(key) or 0, bucket.uri(key), at_most)
     found = bucket.read(key)
     if found is None:
         raise _refused(f"there is no object {bucket.uri(key)}", ACCEPTED)
-    return Content(name_of(key), found[0])
+    return SheetFile(name_of(key), found[0])
 
 
-def _download(url: str, at_most: int) -> Content:
+def _download(url: str, at_most: int) -> SheetFile:
     try:
         with fetch(Source(url, base_url=url), {}, _SILENCE) as fetched:
             answer = fetched.response
@@ -93,25 +87,18 @@ def _download(url: str, at_most: int) -> Content:
             data = bytearray()
             for piece in answer.iter_bytes():
                 data += piece
-                _capped(data, place(url), at_most)
+                _check_size(len(data), place(url), at_most)
             content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-            return Content(name_of(url), bytes(data), content_type)
+            return SheetFile(name_of(url), bytes(data), content_type)
     except TransferError as error:
         raise _refused(str(error), ACCEPTED) from None
-    except OmniVideoError:
-        raise
     except (OSError, httpx.HTTPError) as error:
         raise StoreUnavailableError(f"{place(url)} cannot be read ({type(error).__name__}): run again later") from None
 
 
-def _capped(data: bytes | bytearray, where: str, at_most: int) -> bytes:
-    if len(data) > at_most:
-        raise _too_large(where, at_most)
-    return bytes(data)
-
-
-def _too_large(where: str, at_most: int) -> RequestError:
-    return _refused(f"{where} is larger than {at_most // 1024**2} MiB", "several smaller ones")
+def _check_size(size: int, where: str, at_most: int) -> None:
+    if size > at_most:
+        raise _refused(f"{where} is larger than {at_most // 1024**2} MiB", "several smaller ones")
 
 
 def _refused(rule: str, accepted: str) -> RequestError:

@@ -1,0 +1,190 @@
+"""The stage of one scenario: a sandbox and runs of the flow, each a process, and what the parent sees of them."""
+
+import json
+import multiprocessing
+import socket
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.chaos_flow import Order, run_flow, run_sandbox
+from prefect_omnivideo.blocks import S3VideoStore
+from prefect_omnivideo.sandbox import Settings
+from prefect_omnivideo.store.record import VideoRecord, VideoState
+from prefect_omnivideo.store.records import Records
+
+# The modules are imported once, in a process from which every run is forked; it has one thread and no connection.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["bench.chaos_flow"])
+
+GATEWAYS = ("apimart", "omnirouters", "jimmyai")
+START = 120.0
+"""Seconds in which a process must have begun."""
+RUN = 900.0
+"""Seconds in which a run must have ended."""
+SETTLE = 0.3
+"""Seconds after a kill in which what the dead process had sent still arrives."""
+
+
+class ScenarioError(Exception):
+    """The scenario could not be played."""
+
+
+@dataclass
+class Run:
+    """One run of the flow in a process of its own."""
+
+    process: ForkServerProcess
+    said: Connection
+    counts: dict[str, int] | None = None
+    """How many videos stand where, as its report said; None when there was none."""
+    trouble: str = ""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self.process.is_alive()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.join()
+
+    def wait(self) -> "Run":
+        """Until it has ended by itself, and take down what it said."""
+        self.process.join(RUN)
+        if self.is_alive:
+            self.kill()
+            raise ScenarioError(f"a run took more than {RUN:.0f} s")
+        try:
+            said = self.said.recv()
+        except EOFError:
+            raise ScenarioError(f"a run ended with exit code {self.process.exitcode} and said nothing") from None
+        if isinstance(said, dict):
+            self.counts = said
+        else:
+            self.trouble = str(said)
+        return self
+
+
+@dataclass
+class Scene:
+    """Everything a scenario plays with."""
+
+    batch: str
+    prompts: tuple[str, ...]
+    settings: Settings
+    store: dict[str, Any]
+    """Settings of the store as the flow sees it; the parent looks at the true one."""
+    records: Records
+    account: dict[str, Any]
+    """Settings of each account, but for the address."""
+    api: str
+    gateways: tuple[str, ...] = GATEWAYS
+    runs: int = 0
+    in_flight: set[str] = field(default_factory=set[str])
+    """Claims that stood without an outcome when something was killed."""
+    _claims: set[str] = field(default_factory=set[str])
+    _sandbox: ForkServerProcess | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the sandbox listens."""
+        return f"http://127.0.0.1:{self.settings.port}"
+
+    @property
+    def slots(self) -> int:
+        """Jobs in flight at the most, in one run."""
+        return len(self.gateways) * int(self.account["jobs_in_flight"])
+
+    def open(self) -> None:
+        """Start the sandbox."""
+        self._sandbox = PROCESSES.Process(target=run_sandbox, args=(self.settings,), daemon=True)
+        self._sandbox.start()
+        end = time.monotonic() + START
+        while True:
+            try:
+                httpx.get(f"{self.url}/_sandbox/health").raise_for_status()
+                return
+            except httpx.HTTPError:
+                if time.monotonic() > end or not self._sandbox.is_alive():
+                    raise ScenarioError("the sandbox does not start") from None
+                time.sleep(0.05)
+
+    def close(self) -> None:
+        """SIGKILL for the sandbox; its journal knows what it had accepted."""
+        if self._sandbox is not None:
+            self._sandbox.kill()
+            self._sandbox.join()
+
+    def start(self) -> Run:
+        """One more run of the same batch, about to begin with the flow."""
+        accounts = tuple(
+            (gateway, {"api_key": self.settings.key, "base_url": f"{self.url}/{gateway}", **self.account})
+            for gateway in self.gateways
+        )
+        said, says = PROCESSES.Pipe(duplex=False)
+        order = Order(self.prompts, accounts, self.store, self.batch)
+        process = PROCESSES.Process(target=run_flow, args=(order, says), daemon=True)
+        process.start()
+        says.close()
+        self.runs += 1
+        if not said.poll(START):
+            process.kill()
+            raise ScenarioError("a run does not start")
+        said.recv()
+        return Run(process, said)
+
+    def complete(self, most_runs: int = 12) -> Run:
+        """Run the batch until every video is stored or parked: as a person would press Retry."""
+        for _ in range(most_runs):
+            run = self.start().wait()
+            if run.counts and not run.counts["pending"] and not run.counts["failed"]:
+                return run
+        raise ScenarioError(f"not complete after {most_runs} more runs: {run.counts} {run.trouble}")
+
+    def note_claims(self) -> int:
+        """Take down the claims that stand without an outcome. Returns how many of them are new."""
+        standing = {r.attempt.claim for r in self.found() if r.state is VideoState.SUBMITTING}
+        new = standing - self.in_flight
+        self.in_flight |= new
+        return len(new)
+
+    def found(self) -> list[VideoRecord]:
+        """The records in the store."""
+        return list(self.records.batch(self.batch))
+
+    def bill(self) -> list[dict[str, Any]]:
+        """Every submission the gateways accepted."""
+        return httpx.get(f"{self.url}/_sandbox/jobs", timeout=30).json()
+
+    def stats(self) -> dict[str, Any]:
+        """What the gateways counted since the sandbox was started last."""
+        return httpx.get(f"{self.url}/_sandbox/stats", timeout=30).json()
+
+    def accepted(self) -> int:
+        """How many submissions the gateways accepted, read from the journal: also while the sandbox is dead."""
+        path = Path(str(self.settings.journal))
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
+    def wait_for_accepted(self, count: int, run: Run, seconds: float = 60.0) -> None:
+        """Until so many submissions were accepted, or the run has ended, or the time is over."""
+        end = time.monotonic() + seconds
+        while self.accepted() < count and run.is_alive and time.monotonic() < end:
+            time.sleep(0.01)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on; all taken at the same time, so that no two are the same."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
