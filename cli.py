@@ -13,6 +13,11 @@ from prefect_omnivideo.providers.errors import OmniVideoError, Problem, RequestE
 from prefect_omnivideo.providers.native import check_native, translate
 from prefect_omnivideo.providers.registry import get_provider
 from prefect_omnivideo.providers.request import VideoRequest
+from prefect_omnivideo.store import settle
+from prefect_omnivideo.store.address import open_store
+from prefect_omnivideo.store.listing import show_jobs
+from prefect_omnivideo.store.record import VideoState
+from prefect_omnivideo.store.records import Records
 
 NOT_ACCEPTABLE = 2
 
@@ -81,6 +86,75 @@ def encode(
     except OmniVideoError as error:
         return _refuse(str(error))
     sys.stdout.write(json.dumps(call, ensure_ascii=False, indent=2) + "\n")
+    return 0
+
+
+@app.command
+def jobs(
+    *,
+    store: str,
+    state: VideoState | None = None,
+    batch: str | None = None,
+    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    endpoint_url: str | None = None,
+) -> int:
+    """List the videos of a store and where each one stands.
+
+    Args:
+        store: s3://bucket/prefix, or a folder.
+        state: Only those in this state.
+        batch: Only those of this batch.
+        json_: Print JSON, one array of whole records.
+        endpoint_url: Address of an S3-compatible server. Keys and region come from the default AWS chain.
+    """
+    try:
+        records = Records(open_store(store, endpoint_url=endpoint_url))
+        found = [r for r in (records.batch(batch) if batch else records.all()) if state in (None, r.state)]
+    except OmniVideoError as error:
+        return _refuse(str(error))
+    if json_:
+        sys.stdout.write(json.dumps([r.model_dump(mode="json") for r in found], ensure_ascii=False, indent=2) + "\n")
+    else:
+        show_jobs(found)
+    return 0
+
+
+@app.command
+def resolve(
+    key: str,
+    *,
+    store: str,
+    task_id: str | None = None,
+    resubmit: Annotated[bool, Parameter(negative=())] = False,
+    abandon: Annotated[bool, Parameter(negative=())] = False,
+    batch: str | None = None,
+    endpoint_url: str | None = None,
+) -> int:
+    """Settle a video whose submission has an unknown outcome. Look into the gateway's own task list first.
+
+    Args:
+        key: The video's key, or its beginning.
+        store: s3://bucket/prefix, or a folder.
+        task_id: The gateway accepted it under this task id: the next run of the batch collects it.
+        resubmit: The gateway did not accept it: the next run of the batch submits it, and pays.
+        abandon: Nobody wants it any more.
+        batch: The batch, where the key alone is not enough.
+        endpoint_url: Address of an S3-compatible server. Keys and region come from the default AWS chain.
+    """
+    if [bool(task_id), resubmit, abandon].count(True) != 1:
+        return _refuse("decide one thing: --task-id T, --resubmit or --abandon")
+    try:
+        records = Records(open_store(store, endpoint_url=endpoint_url))
+        if task_id:
+            record = settle.accept(records, key, batch, task_id)
+        elif resubmit:
+            record = settle.resubmit(records, key, batch)
+        else:
+            record = settle.abandon(records, key, batch)
+    except OmniVideoError as error:
+        return _refuse(str(error))
+    after = "the next run of the batch submits it again" if resubmit else f"it is {record.state} now"
+    sys.stdout.write(f"{record.stem}: {after}\n")
     return 0
 
 

@@ -1,6 +1,7 @@
 """What runs in processes of its own: the flow, which is going to be killed, and the sandbox, which may be."""
 
 import asyncio
+import logging
 import os
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -38,6 +39,7 @@ class Order:
 
 def run_flow(order: Order, said: Connection) -> None:
     """Say `None` when the flow is about to start, and in the end how many videos stand where, or what went wrong."""
+    logging.getLogger("stamina").setLevel(logging.CRITICAL)  # Prefect's settings do not reach it
     accounts = [CREDENTIALS[gateway].model_validate(settings) for gateway, settings in order.accounts]
     store = S3VideoStore.model_validate(order.store)
     said.send(None)

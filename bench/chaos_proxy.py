@@ -75,7 +75,9 @@ class S3Proxy:
         if scope["method"] in ("PUT", "POST"):
             headers.append((b"content-length", b"%d" % len(body)))
         async with httpx.AsyncHTTPTransport() as transport:
-            answer = await transport.handle_async_request(httpx.Request(scope["method"], url, headers=headers, content=body))
+            answer = await transport.handle_async_request(
+                httpx.Request(scope["method"], url, headers=headers, content=body)
+            )
             content = b"".join([part async for part in answer.stream])  # type: ignore[union-attr]  # an async stream
         kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in _HOP_BY_HOP]
         length = answer.headers.get("content-length", "0") if scope["method"] == "HEAD" else str(len(content))

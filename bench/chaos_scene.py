@@ -4,8 +4,6 @@ import json
 import multiprocessing
 import socket
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -86,12 +84,10 @@ class Scene:
     records: Records
     account: dict[str, Any]
     """Settings of each account, but for the address."""
-    api: str
     gateways: tuple[str, ...] = GATEWAYS
     runs: int = 0
     in_flight: set[str] = field(default_factory=set[str])
     """Claims that stood without an outcome when something was killed."""
-    _claims: set[str] = field(default_factory=set[str])
     _sandbox: ForkServerProcess | None = None
 
     @property

@@ -1,6 +1,9 @@
-"""Flows: one video, or a list of them."""
+"""Flows: one video, a list of them, or a sheet."""
 
-from prefect_omnivideo.flows.batch import BatchFailedError, generate_videos
+from prefect_omnivideo.flows.batch import generate_videos
+from prefect_omnivideo.flows.collecting import collect_videos
+from prefect_omnivideo.flows.outcome import BatchFailedError
+from prefect_omnivideo.flows.sheet import generate_from_sheet
 from prefect_omnivideo.flows.video import generate_video
 
-__all__ = ["BatchFailedError", "generate_video", "generate_videos"]
+__all__ = ["BatchFailedError", "collect_videos", "generate_from_sheet", "generate_video", "generate_videos"]

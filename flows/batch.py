@@ -1,33 +1,24 @@
 """A list of prompts, fanned out over one or several accounts."""
 
+from collections.abc import Sequence
+
 from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.blocks.stores import VideoStore
+from prefect_omnivideo.flows.cancelling import report_cancellation
 from prefect_omnivideo.flows.fanout import eligible, fan_out
 from prefect_omnivideo.flows.naming import batch_of_run
+from prefect_omnivideo.flows.outcome import Outcome
 from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
 from prefect_omnivideo.flows.video import make_video
-from prefect_omnivideo.providers.errors import OmniVideoError, Problem, RequestError
+from prefect_omnivideo.providers.errors import Problem, RequestError
 from prefect_omnivideo.providers.request import VideoRequest, as_request
-from prefect_omnivideo.store.gallery import gallery
-from prefect_omnivideo.store.record import VideoRecord
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.report import BatchReport
 from prefect_omnivideo.tasks.threads import on_records
-
-
-class BatchFailedError(OmniVideoError):
-    """Some videos of a batch failed or have an unknown outcome. The others are stored.
-
-    Attributes:
-        report: what became of every video.
-    """
-
-    def __init__(self, message: str, report: BatchReport) -> None:
-        super().__init__(message)
-        self.report = report
 
 
 def _run_name() -> str:
@@ -35,7 +26,7 @@ def _run_name() -> str:
     return f"{len(parameters['prompts'])} prompts for {parameters.get('batch') or 'a batch of their own'}"
 
 
-@flow(name="Generate videos", flow_run_name=_run_name)
+@flow(name="Generate videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
 async def generate_videos(
     prompts: list[str | VideoRequest],
     credentials: AnyCredentials | list[AnyCredentials],
@@ -64,56 +55,52 @@ async def generate_videos(
         StoreError: the store cannot be written; nothing was submitted.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
+    requests = [as_request(prompt) for prompt in prompts]
+    return await run_batch(requests, as_accounts(credentials), store, batch_of_run(batch), deadline)
+
+
+def as_accounts(credentials: GatewayCredentials | Sequence[GatewayCredentials]) -> list[GatewayCredentials]:
+    """One account or several, as a list.
+
+    Raises:
+        RequestError: there is none.
+    """
+    accounts = [credentials] if isinstance(credentials, GatewayCredentials) else list(credentials)
+    if not accounts:
+        raise RequestError([Problem("credentials", "the list is empty", "at least one account")], subject="parameters")
+    return accounts
+
+
+async def run_batch(
+    requests: Sequence[VideoRequest],
+    accounts: Sequence[GatewayCredentials],
+    store: VideoStore,
+    batch: str,
+    deadline: float,
+    skipped: tuple[str, ...] = (),
+) -> BatchReport:
+    """Make the videos of a batch within a flow run; see `generate_videos` for what it returns and raises.
+
+    Args:
+        skipped: rows of a sheet that were left out, and why, for the report.
+    """
     log = get_run_logger()
-    accounts = list(credentials) if isinstance(credentials, list) else [credentials]
-    if not prompts or not accounts:
-        missing = "credentials" if prompts else "prompts"
-        raise RequestError([Problem(missing, "the list is empty", "at least one")], subject="parameters")
-    name = batch_of_run(batch)
-    requests = list({request.key: request for request in map(as_request, prompts)}.values())
-    if len(requests) < len(prompts):
+    if not requests:
+        raise RequestError([Problem("prompts", "the list is empty", "at least one prompt")], subject="parameters")
+    wanted = list({request.key: request for request in requests}.values())
+    if len(wanted) < len(requests):
         log.warning(
             "%d prompts are repeated and made once; give them a different take to get several videos",
-            len(prompts) - len(requests),
+            len(requests) - len(wanted),
         )
-    eligible(requests, accounts)
+    accounts_of = eligible(wanted, accounts)
     records = Records(store.open())
     await on_records(records.store.check)
-    log.info("batch %s: %d videos into %s", name, len(requests), records.store.uri(name))
-
-    made: dict[str, VideoRecord] = {}
-    problems: dict[str, str] = {}
+    outcome = Outcome(batch, records, wanted, log)
 
     async def make(request: VideoRequest, account: GatewayCredentials) -> None:
-        try:
-            made[request.key] = await make_video(request, account, accounts, store, name, deadline)
-        except Exception as error:  # one video's trouble, of whatever kind, must not stop the others
-            problems[request.key] = str(error) or type(error).__name__
-        log.info("%d of %d done, %d of them stored", len(made) + len(problems), len(requests), len(made))
+        with outcome.of(request):
+            outcome.add(await make_video(request, account, accounts, store, batch, deadline))
 
-    await fan_out(requests, accounts, make)
-
-    for request in requests:
-        if request.key in problems and (found := await on_records(records.load, name, request)):
-            made[request.key] = found.record
-    report = await on_records(_write_report, records, name, [made[r.key] for r in requests if r.key in made], problems)
-    log.info("%s", report.summary())
-    lost = [f"{r.prompt[:60]!r}: {problems[r.key]}" for r in requests if r.key not in made]
-    if report.failed or report.unknown or lost:
-        reasons = [
-            f"{record.request.prompt[:60]!r}: {problems[record.key]}" for record in (*report.failed, *report.unknown)
-        ]
-        raise BatchFailedError(f"{report.summary()} " + "; ".join([*reasons, *lost][:5]), report)
-    return report
-
-
-def _write_report(records: Records, batch: str, made: list[VideoRecord], problems: dict[str, str]) -> BatchReport:
-    """The gallery and the report beside the videos; they show everything the batch holds, not this run alone."""
-    page, data = f"{batch}/index.html", f"{batch}/report.json"
-    store = records.store
-    everything = BatchReport(
-        batch=batch, records=tuple(records.batch(batch)), gallery=store.uri(page), report=store.uri(data)
-    )
-    store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
-    store.put(data, everything.to_json(), content_type="application/json")
-    return everything.model_copy(update={"records": tuple(made)})
+    await fan_out(zip(wanted, accounts_of, strict=True), accounts, make)
+    return await outcome.conclude(skipped)

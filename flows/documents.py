@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -24,14 +24,16 @@ class _Document(BaseModel):
     exclude: list[dict[str, Any]] = []
 
 
-def read_document(value: object) -> Table:
+def read_document(value: Any) -> Table:
     """The rows of a document.
 
     Raises:
         RequestError: it has neither of the two forms, or a matrix is too large.
     """
-    if value is None or isinstance(value, list):
-        return Table(_rows(value or [], {}))
+    if value is None:
+        return Table(())
+    if isinstance(value, list):
+        return Table(_rows(cast("list[Any]", value), {}))  # type: ignore[redundant-cast]  # not to pyright
     if not isinstance(value, dict):
         raise unreadable(f"the document is a {type(value).__name__}", _FORMS)
     try:
@@ -46,7 +48,9 @@ def read_document(value: object) -> Table:
         return Table(_rows(document.rows or [], defaults), template=document.template)
     _check_matrix(document.matrix, document.exclude)
     rows = _combinations(document.matrix, document.exclude, defaults)
-    return Table(rows, (*document.matrix, *(name for name in defaults if name not in document.matrix)), document.template)
+    return Table(
+        rows, (*document.matrix, *(name for name in defaults if name not in document.matrix)), document.template
+    )
 
 
 def _rows(items: list[Any], defaults: dict[str, JsonValue]) -> Iterator[Row]:
@@ -60,7 +64,11 @@ def _check_matrix(matrix: dict[str, list[Any]], exclude: list[dict[str, Any]]) -
         if not pattern:
             problems.append(Problem(f"exclude {number}", "it is empty and would exclude everything", "a combination"))
         problems += [
-            Problem(f"exclude {number}", f"{name}={value!r} is not in the matrix", ", ".join(map(str, matrix.get(name, matrix))))
+            Problem(
+                f"exclude {number}",
+                f"{name}={value!r} is not in the matrix",
+                ", ".join(map(str, matrix.get(name, matrix))),
+            )
             for name, value in pattern.items()
             if value not in matrix.get(name, [])
         ]

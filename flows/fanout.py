@@ -2,22 +2,27 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.providers.errors import Problem, RequestError
 from prefect_omnivideo.providers.native import translate
 from prefect_omnivideo.providers.request import VideoRequest
 
+T = TypeVar("T")
+Accounts = frozenset[int]
+"""Positions in a list of credentials."""
 
-def eligible(requests: Sequence[VideoRequest], credentials: Sequence[GatewayCredentials]) -> list[frozenset[int]]:
-    """For each request, the accounts (by position) whose gateway can honour it.
+
+def eligible(requests: Sequence[VideoRequest], credentials: Sequence[GatewayCredentials]) -> list[Accounts]:
+    """For each request, the accounts whose gateway can honour it.
 
     Raises:
         RequestError: naming every request that none of them can honour, and why; nothing was sent.
     """
     problems: list[Problem] = []
-    found: list[frozenset[int]] = []
+    found: list[Accounts] = []
     for number, request in enumerate(requests, start=1):
         refusals: dict[int, RequestError] = {}
         for index, account in enumerate(credentials):
@@ -38,30 +43,30 @@ def eligible(requests: Sequence[VideoRequest], credentials: Sequence[GatewayCred
 
 
 async def fan_out(
-    requests: Sequence[VideoRequest],
+    work: Iterable[tuple[T, Accounts]],
     credentials: Sequence[GatewayCredentials],
-    make: Callable[[VideoRequest, GatewayCredentials], Awaitable[None]],
+    make: Callable[[T, GatewayCredentials], Awaitable[None]],
 ) -> None:
-    """Make every request with one of the accounts that can honour it, as many at a time as each account allows.
+    """Make every item with one of its accounts, as many at a time as each account allows.
 
-    An account takes the next request when it has room, so a slow gateway never holds up a fast one.
+    An account takes the next item when it has room, so a slow gateway never holds up a fast one.
     """
-    waiting: dict[frozenset[int], deque[VideoRequest]] = {}
-    for request, accounts in zip(requests, eligible(requests, credentials), strict=True):
-        waiting.setdefault(accounts, deque()).append(request)
+    waiting: dict[Accounts, deque[T]] = {}
+    for item, accounts in work:
+        waiting.setdefault(accounts, deque()).append(item)
+    total = sum(map(len, waiting.values()))
 
-    def take(index: int) -> VideoRequest | None:
-        # Those that fewest accounts can make go first: the others have a choice.
-        for accounts in sorted((a for a, queue in waiting.items() if queue and index in a), key=len):
-            return waiting[accounts].popleft()
-        return None
+    def take(index: int) -> deque[T] | None:
+        # What fewest accounts can make goes first: the rest has a choice.
+        mine = [accounts for accounts, queue in waiting.items() if queue and index in accounts]
+        return waiting[min(mine, key=len)] if mine else None
 
-    async def work(index: int) -> None:
-        while (request := take(index)) is not None:
-            await make(request, credentials[index])
+    async def serve(index: int) -> None:
+        while (queue := take(index)) is not None:
+            await make(queue.popleft(), credentials[index])
 
     async with asyncio.TaskGroup() as group:
-        for slot in range(min(len(requests), max(account.jobs_in_flight for account in credentials))):
+        for slot in range(min(total, max(account.jobs_in_flight for account in credentials))):
             for index, account in enumerate(credentials):
                 if slot < account.jobs_in_flight:
-                    group.create_task(work(index))
+                    group.create_task(serve(index))

@@ -6,16 +6,16 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, time
+from datetime import datetime, time
 from pathlib import PurePosixPath
-from typing import NamedTuple, cast
+from typing import cast
 
 from pydantic import JsonValue
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from prefect_omnivideo.flows.documents import read_document
-from prefect_omnivideo.flows.rows import Row, Table, unreadable
+from prefect_omnivideo.flows.rows import Row, Table, text_of, unreadable
 from prefect_omnivideo.store.sheets import SheetFile
 
 MAX_UNPACKED = 512 * 1024**2
@@ -87,7 +87,7 @@ def _xlsx(file: SheetFile) -> Table:
     if not book.worksheets:
         raise unreadable(f"{file.name!r} has no worksheet", "the first worksheet of a workbook")
     sheet = book.worksheets[0]
-    sheet.reset_dimensions()  # type: ignore[union-attr]  # some programs write wrong ones; read-only sheets have this
+    sheet.reset_dimensions()  # some programs write wrong ones
     rows = sheet.iter_rows(values_only=True)
     return _table((number, [_cell_text(value) for value in row]) for number, row in enumerate(rows, 1))
 
@@ -96,21 +96,17 @@ def _cell_text(value: object) -> str:
     """What a person reads in the cell."""
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
     if isinstance(value, time) and not value.second:
         return f"{value.hour}:{value.minute}"  # 16:9, which spreadsheets take for a time of day
     if isinstance(value, datetime) and value.time() == time():
         return value.date().isoformat()
-    return value.isoformat() if isinstance(value, (datetime, date)) else str(value)
+    return text_of(value)
 
 
 def _table(grid: Grid) -> Table:
     """A grid whose first row with anything in it names the columns."""
     rows = iter(grid)
-    header = next((cells for _, cells in rows if any(map(str.strip, cells))), [])
+    header = next((cells for _, cells in rows if any(map(str.strip, cells))), list[str]())
     columns = [name.strip() for name in header]
     twice = [name for name, count in Counter(columns).items() if name and count > 1]
     if twice:
@@ -126,15 +122,25 @@ def _row(number: int, columns: list[str], cells: list[str]) -> Row:
         for position in range(len(given))
         if given[position] and (position >= len(columns) or not columns[position])
     ]
-    faults += [f"the cell {name} holds the error {cell}" for name, cell in zip(columns, given) if cell in _ERROR_CELLS]
+    faults += [
+        f"the cell {name} holds the error {cell}"
+        for name, cell in zip(columns, given, strict=False)
+        if cell in _ERROR_CELLS
+    ]
     # Native fields have types; in a table they are written as JSON, or simply as text.
-    values = {name: _native(cell) if name.startswith("options") else cell for name, cell in zip(columns, given) if cell}
+    values = {
+        name: _native(cell) if name.startswith("options") else cell
+        for name, cell in zip(columns, given, strict=False)
+        if cell
+    }
     return Row(f"row {number}", values, faults)
 
 
 def _native(cell: str) -> JsonValue:
     try:
-        return cast("JsonValue", json.loads(cell, parse_constant=_no_number))
+        return cast(
+            "JsonValue", json.loads({"TRUE": "true", "FALSE": "false"}.get(cell, cell), parse_constant=_no_number)
+        )
     except ValueError:
         return cell
 
@@ -165,10 +171,12 @@ def _json(file: SheetFile) -> Table:
 
 def _yaml(file: SheetFile) -> Table:
     try:
-        # YAML 1.2, where 16:9 is a text; in YAML 1.1 it is the number 969.
-        return read_document(YAML(typ="safe").load(_text(file)))  # pyright: ignore[reportUnknownMemberType]
+        # YAML 1.2, where 16:9 is a text: in YAML 1.1 it is 969, and the parser in C stumbles over [16:9, 9:16].
+        return read_document(YAML(typ="safe", pure=True).load(_text(file)))  # pyright: ignore[reportUnknownMemberType]
     except (YAMLError, RecursionError) as error:
-        raise unreadable(f"{file.name!r} is no YAML: {' '.join(str(error).split())[:300]}", "rows, or a matrix") from None
+        raise unreadable(
+            f"{file.name!r} is no YAML: {' '.join(str(error).split())[:300]}", "rows, or a matrix"
+        ) from None
 
 
 def _text(file: SheetFile) -> str:

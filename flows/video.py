@@ -64,9 +64,20 @@ async def make_video(
         The record of the stored video.
     """
     record = await nodes(type(credentials)).submit(request, credentials, store, batch)
+    owner = next((account for account in accounts if is_owner(record, account.account())), credentials)
+    return await finish_video(record, owner, store, deadline)
+
+
+async def finish_video(
+    record: VideoRecord, owner: GatewayCredentials, store: VideoStore, deadline: float
+) -> VideoRecord:
+    """Wait for a submitted video and store it, unless that is done.
+
+    Returns:
+        The record of the stored video.
+    """
     check_hopeful(record)
     if record.state is VideoState.STORED:
         return record
-    owner = next((account for account in accounts if is_owner(record, account.account())), credentials)
     job = await nodes(type(owner)).poll(record, owner, store, deadline)
     return await store_video(record, job, owner, store)

@@ -2,27 +2,29 @@
 
 A POST is sent again only after a failure before acceptance; anything that leaves its outcome open is a
 `SubmissionUnknownError`. A status GET is sent again freely. The key goes to the account's own base URL and nowhere
-else: redirects are not followed.
+else: redirects are not followed. All who use an account on one event loop share its limits; a 429 to one of them
+slows down all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import httpx
 import stamina
 from pydantic import BaseModel, JsonValue, SecretStr
 
-from prefect_omnivideo.providers.decoding import find_refusal, read_status, read_submission
+from prefect_omnivideo.providers.clock import Clock
+from prefect_omnivideo.providers.decoding import find_refusal, read_status, read_submission, retry_after
 from prefect_omnivideo.providers.errors import (
     NotAcceptedError,
     RateLimitedError,
@@ -30,6 +32,7 @@ from prefect_omnivideo.providers.errors import (
     SubmissionUnknownError,
     UnreachableError,
 )
+from prefect_omnivideo.providers.rate import Rate
 from prefect_omnivideo.providers.wire import Answer, HttpCall, Job, Provider, Route, join_url
 
 SUBMIT_ATTEMPTS = 5
@@ -54,6 +57,7 @@ class Account:
     Attributes:
         name: the credentials block's name, or the provider's slug.
         route: which of the provider's documented routes new jobs take.
+        submissions_per_minute: begun in any minute, evenly spaced; None for as many as the gateway takes.
         requests_in_flight: HTTP requests at a time; more only burn CPU in httpx's pool.
         request_seconds: how long one request may take in all.
         poll_seconds: the shortest pause between two status queries of one job.
@@ -90,12 +94,22 @@ class Account:
         return (self.provider.name, self.name, self.base_url.rstrip("/")) == (provider, name, base_url.rstrip("/"))
 
 
+class Rates(NamedTuple):
+    """The paces of an account."""
+
+    submissions: Rate
+    queries: Rate
+
+
 class GatewayClient:
     """Speaks to one gateway for one account. Get one from `connect`."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, rates: Rates, clock: Clock) -> None:
         self.account = account
+        self.clock = clock
+        self._rates = rates
         self._gate = asyncio.Semaphore(account.requests_in_flight)
+        self._turns = asyncio.Semaphore(account.requests_in_flight)
         options: dict[str, Any] = {
             "verify": _tls(),
             "timeout": httpx.Timeout(account.request_seconds, connect=account.connect_seconds, pool=None),
@@ -109,22 +123,37 @@ class GatewayClient:
         # of sending would turn a job that was never seen into one whose outcome cannot be known.
         self._submit_http = httpx.AsyncClient(**options, limits=httpx.Limits(max_keepalive_connections=0))
 
+    @property
+    def is_paced(self) -> bool:
+        """Whether a turn may be long in coming."""
+        return self._rates.submissions.per_second < math.inf
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Wait for the turn to submit, and keep it while the job is claimed and submitted.
+
+        The end of a claim is in sight once it is written, so that all waiting which can be done before is done here.
+        """
+        async with self._turns:
+            await self._rates.submissions.turn()
+            yield
+
     async def submit(self, body: BaseModel) -> Job:
         """Post one job; again only after a failure before acceptance, at most `SUBMIT_ATTEMPTS` times.
 
-        It leaves within the account's `send_window`, or not at all.
+        To be called within a `turn`. It leaves within the account's `send_window`, or not at all.
 
         Raises:
             NotAcceptedError: surely not accepted, nothing spent.
             SubmissionUnknownError: the outcome cannot be known; never send it again by itself.
         """
         call = self.account.provider.encode(body, self.account.route.submit)
-        last_moment = monotonic() + self.account.send_window
+        last_moment = self.clock.now() + self.account.send_window
         async for attempt in stamina.retry_context(
             on=_resend, attempts=SUBMIT_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
         ):
             with attempt:
-                return await self._submit_once(call, last_moment)
+                return await self._submit_once(call, last_moment, again=attempt.num > 1)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def status(self, task_id: str, submit_path: str) -> Job:
@@ -167,34 +196,65 @@ class GatewayClient:
         await self._http.aclose()
         await self._submit_http.aclose()
 
-    async def _submit_once(self, call: HttpCall, last_moment: float) -> Job:
-        title = self.account.provider.title
-        try:
-            async with self._gate:
-                if monotonic() > last_moment:
-                    raise UnreachableError(
-                        f"{title} was not asked: too many requests before this one. Nothing was sent."
-                    )
+    async def _submit_once(self, call: HttpCall, last_moment: float, *, again: bool) -> Job:
+        rate, title = self._rates.submissions, self.account.provider.title
+        async with AsyncExitStack() as admitted:
+            try:
+                async with asyncio.timeout(max(0.0, last_moment - self.clock.now())):
+                    if again:
+                        await rate.turn(again=True)
+                    await admitted.enter_async_context(self._admitted(rate))
+            except TimeoutError:
+                raise UnreachableError(
+                    f"{title} was not asked: too many requests before this one. Nothing was sent."
+                ) from None
+            asked_at = self.clock.now()
+            try:
                 answer = await self._send(self._submit_http, call)
-        except _BEFORE_SENDING as error:
-            raise UnreachableError(
-                f"{title} could not be reached at {self.account.base_url} ({_reason(error)}). Nothing was sent."
-            ) from None
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise SubmissionUnknownError(
-                f"The connection to {title} was lost after the request went out ({_reason(error)}). "
-                "The job may exist and be billed; it is not sent again."
-            ) from None
-        return read_submission(self.account.provider, answer)
+            except _BEFORE_SENDING as error:
+                raise UnreachableError(
+                    f"{title} could not be reached at {self.account.base_url} ({_reason(error)}). Nothing was sent."
+                ) from None
+            except (httpx.HTTPError, TimeoutError) as error:
+                raise SubmissionUnknownError(
+                    f"The connection to {title} was lost after the request went out ({_reason(error)}). "
+                    "The job may exist and be billed; it is not sent again."
+                ) from None
+        try:
+            return read_submission(self.account.provider, answer)
+        except RateLimitedError as error:
+            if error.http_status == 429:
+                rate.slow_down(asked_at, error.retry_after)
+            raise
 
     async def _get(self, call: HttpCall, task_id: str) -> Answer:
+        rate = self._rates.queries
+        await rate.turn()
         try:
-            async with self._gate:
-                return await self._send(self._http, call)
+            async with self._admitted(rate):
+                asked_at = self.clock.now()
+                answer = await self._send(self._http, call)
         except (httpx.HTTPError, TimeoutError) as error:
             raise StatusUnavailableError(
                 f"{self.account.provider.title} could not be asked about {task_id} ({_reason(error)})"
             ) from None
+        if answer.status == 429:
+            rate.slow_down(asked_at, retry_after(answer))
+        return answer
+
+    @asynccontextmanager
+    async def _admitted(self, rate: Rate) -> AsyncGenerator[None]:
+        """One of the requests in flight, begun at a moment when nobody is held."""
+        await rate.hold()
+        await self._gate.acquire()
+        while rate.is_held:  # a 429 came while this one waited at the gate
+            self._gate.release()
+            await rate.hold()
+            await self._gate.acquire()
+        try:
+            yield
+        finally:
+            self._gate.release()
 
     async def _send(self, http: httpx.AsyncClient, call: HttpCall) -> Answer:
         url = join_url(self.account.base_url, call.path)
@@ -238,24 +298,41 @@ def preview(provider: Provider, body: BaseModel, base_url: str, route: Route) ->
     return shown
 
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Account, tuple[GatewayClient, int]]] = WeakKeyDictionary()
+@dataclass
+class _Shared:
+    """What all who use an account on one event loop have in common. The paces outlive the connections."""
+
+    rates: Rates
+    clock: Clock
+    client: GatewayClient | None = None
+    holders: int = 0
+
+
+_accounts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Account, _Shared]] = WeakKeyDictionary()
 
 
 @asynccontextmanager
 async def connect(account: Account) -> AsyncGenerator[GatewayClient]:
     """The account's client on this event loop, shared by everybody who holds it, closed when the last lets go."""
-    clients = _clients.setdefault(asyncio.get_running_loop(), {})
-    client, holders = clients.get(account) or (GatewayClient(account), 0)
-    clients[account] = (client, holders + 1)
+    shared = _shared(account)
+    client = shared.client = shared.client or GatewayClient(account, shared.rates, shared.clock)
+    shared.holders += 1
     try:
         yield client
     finally:
-        client, holders = clients[account]
-        if holders > 1:
-            clients[account] = (client, holders - 1)
-        else:
-            del clients[account]
+        shared.holders -= 1
+        if not shared.holders:
+            shared.client = None
             await client.close()
+
+
+def _shared(account: Account) -> _Shared:
+    accounts = _accounts.setdefault(asyncio.get_running_loop(), {})
+    if account not in accounts:
+        clock = Clock()
+        rates = Rates(Rate(account.submissions_per_minute, clock), Rate(None, clock))
+        accounts[account] = _Shared(rates, clock)
+    return accounts[account]
 
 
 @cache
@@ -280,5 +357,5 @@ def _ask_again(error: Exception) -> bool | float:
     return _wait(error.retry_after)
 
 
-def _wait(retry_after: float | None) -> bool | float:
-    return True if retry_after is None else min(retry_after, LONGEST_RETRY_AFTER)
+def _wait(seconds: float | None) -> bool | float:
+    return True if seconds is None else min(seconds, LONGEST_RETRY_AFTER)

@@ -38,7 +38,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 FailureCategory = Literal[
-    "refused", "moderated", "no balance", "unauthorized", "provider error", "cancelled", "expired"
+    "refused", "moderated", "no balance", "unauthorized", "provider error", "cancelled", "expired", "abandoned"
 ]
 
 

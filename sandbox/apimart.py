@@ -104,7 +104,7 @@ class APIMart(Gateway):
             "status": self.word(job, moment, _WORDS),
             "progress": moment.progress,
             "created": int(job.accepted_at),
-            "estimated_time": 60,
+            "estimated_time": round(job.latency),
         }
         if moment.ended and job.ends_at:
             data |= {"completed": int(job.ends_at), "actual_time": round(job.latency)}

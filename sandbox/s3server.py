@@ -13,12 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 _HOST = "127.0.0.1"
 _START = 60.0
@@ -26,6 +28,7 @@ _START = 60.0
 _STOP = 1.0
 """Seconds to stop by itself; it would take 15, and loses nothing that it has answered when it is killed."""
 _TRIES = 3
+_PROBE = "is-the-server-ready"
 
 # Every server inside `weed server`, with and without gRPC: what is not named would take a well-known port.
 _PORTS = (
@@ -46,6 +49,7 @@ _OPTIONS = {
     "s3.port.lance": "0",
     "s3.iam": "false",
     "s3.autoCreateBucket": "false",
+    "s3.allowDeleteBucketNotEmpty": "false",
     "master.telemetry": "false",
     "master.volumeSizeLimitMB": "64",
     "volume.max": "200",
@@ -67,7 +71,8 @@ class S3Server:
         Returns:
             Its name.
         """
-        _until(lambda: self._make(name), within=_START, what=f"bucket {name}")
+        client = self.client()
+        _until(lambda: _make(client, name), within=_START, what=f"bucket {name}")
         return name
 
     def client(self) -> Any:
@@ -83,14 +88,6 @@ class S3Server:
                 s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30
             ),
         )
-
-    def _make(self, name: str) -> None:
-        client = self.client()
-        with contextlib.suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
-            client.create_bucket(Bucket=name)
-        # The first object makes the server grow volumes, which can fail while it is young.
-        client.put_object(Bucket=name, Key=".ready", Body=b"")
-        client.delete_object(Bucket=name, Key=".ready")
 
 
 @contextlib.contextmanager
@@ -122,7 +119,7 @@ def _started(weed: str, folder: Path) -> Generator[S3Server]:
         process = _launch(weed, folder, log, server, ports)
         try:
             try:
-                _until(server.client().list_buckets, within=_START, what="S3 server", alive=process)
+                _until(partial(_try_out, server.client()), within=_START, what="S3 server", alive=process)
             except RuntimeError as error:
                 # Somebody else may have taken a port in between.
                 if attempt < _TRIES and process.poll() is not None:
@@ -135,6 +132,20 @@ def _started(weed: str, folder: Path) -> Generator[S3Server]:
             for port in ports.values():
                 for left in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
                     left.unlink(missing_ok=True)
+
+
+def _try_out(client: Any) -> None:
+    """Keep and remove an object: the server answers about two seconds before it finds its older objects."""
+    _make(client, _PROBE)
+    client.delete_bucket(Bucket=_PROBE)
+
+
+def _make(client: Any, name: str) -> None:
+    with contextlib.suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=name)
+    # The first object with content makes the server grow volumes, which fails while it is young.
+    client.put_object(Bucket=name, Key=".ready", Body=b"ready")
+    client.delete_object(Bucket=name, Key=".ready")
 
 
 def _launch(weed: str, folder: Path, log: Path, server: S3Server, ports: dict[str, int]) -> subprocess.Popen[bytes]:
@@ -178,14 +189,16 @@ def _until(
         except (BotoCoreError, ClientError) as error:
             if alive and alive.poll() is not None:
                 raise RuntimeError(f"{what} ended with exit code {alive.returncode}") from None
-            refused = isinstance(error, ClientError) and _status(error) < 500
-            if refused or time.monotonic() > deadline:
+            if not _young(error) or time.monotonic() > deadline:
                 raise RuntimeError(f"{what} is not ready: {error}") from None
         time.sleep(0.1)
 
 
-def _status(error: ClientError) -> int:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+def _young(error: BotoCoreError | ClientError) -> bool:
+    """Whether a server that has just started answers like this."""
+    if isinstance(error, ClientError):
+        return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) >= 500
+    return isinstance(error, (NoConnectionError, HTTPClientError))
 
 
 def _binary() -> str:

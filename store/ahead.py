@@ -33,7 +33,7 @@ def ahead(pieces: Iterator[bytes], depth: int) -> Generator[Iterator[bytes]]:
     try:
         yield _until_end(queue)
     finally:
-        pass
+        left.set()
         try:
             while True:  # makes room for the one piece the thread may be holding
                 queue.get_nowait()

@@ -39,11 +39,14 @@ class Failure(Part):
     message: str
     accepted: bool = True
     """False: the gateway surely never accepted the job, so nothing was spent."""
+    released: bool = False
+    """A person decided that the request may be sent again."""
 
     @property
     def may_resubmit(self) -> bool:
-        """Whether a later run may send the request again by itself: nothing was spent, and it may work then."""
-        return not self.accepted and self.category in ("no balance", "unauthorized", "provider error")
+        """Whether a later run may send it again: a person said so, or nothing was spent and it may work then."""
+        may_work = self.category in ("no balance", "unauthorized", "provider error")
+        return self.released or (may_work and not self.accepted)
 
 
 class Attempt(Part):
@@ -59,6 +62,8 @@ class Attempt(Part):
     """The route taken, which decides the route of the status query."""
     claim: str
     """Random mark of the process that may submit."""
+    flow_run: str | None = None
+    """Id of the flow run that submitted, if it was one."""
     started_at: AwareDatetime
     """Before the request went out."""
     claim_ends_at: AwareDatetime
@@ -119,6 +124,14 @@ class VideoRecord(Part):
         """The latest attempt."""
         return self.attempts[-1]
 
+    def is_claimed_by(self, claim: str) -> bool:
+        """Whether the outcome of this claim is what the record waits for."""
+        return self.state in (VideoState.SUBMITTING, VideoState.UNKNOWN) and self.attempt.claim == claim
+
+    def awaits(self, task_id: str | None) -> bool:
+        """Whether the video of this job is the one to come."""
+        return self.state is VideoState.SUBMITTED and self.attempt.task_id == task_id
+
     @property
     def failure(self) -> Failure | None:
         """Why the latest attempt failed."""
@@ -134,6 +147,23 @@ class VideoRecord(Part):
         """The gateway accepted the job."""
         return self._step(VideoState.SUBMITTED, task_id=task_id, submitted_at=now())
 
+    def accepted(self, claim: str, task_id: str) -> VideoRecord | None:
+        """What the holder of a claim was told, however late: its attempt is given the task id, unless it has one.
+
+        A person may have decided meanwhile. As long as nobody submitted again, the job is the one to wait for.
+        """
+        attempts = list(self.attempts)
+        number = next(number for number, attempt in enumerate(attempts) if attempt.claim == claim)
+        told: dict[str, object] = {"task_id": task_id, "submitted_at": now()}
+        state = self.state
+        if attempts[number].task_id is not None:
+            return None
+        if number == len(attempts) - 1:
+            state = VideoState.SUBMITTED
+            told |= {"failure": None, "finished_at": None}
+        attempts[number] = attempts[number].model_copy(update=told)
+        return self.model_copy(update={"state": state, "attempts": tuple(attempts), "updated_at": now()})
+
     def failed(self, category: FailureCategory, message: str, *, accepted: bool = True) -> VideoRecord:
         """There will be no video from this attempt."""
         failure = Failure(category=category, message=message, accepted=accepted)
@@ -142,6 +172,12 @@ class VideoRecord(Part):
     def unknown(self) -> VideoRecord:
         """The outcome of the submission cannot be known; a person settles it."""
         return self._step(VideoState.UNKNOWN)
+
+    def released(self) -> VideoRecord:
+        """A person decided that the next run may send the request again, and pay for it."""
+        old = self.failure or Failure(category="abandoned", message="its outcome was never known")
+        released = old.model_copy(update={"released": True, "message": f"{old.message}; released to be sent again"})
+        return self._step(VideoState.FAILED, failure=released, finished_at=now())
 
     def finished(self, cost: float | None, credits: float | None) -> VideoRecord:
         """The gateway finished the video; it is not in the store yet."""

@@ -23,6 +23,7 @@ ADVICE: dict[FailureCategory, str] = {
     "provider error": "The request may well be in order: see whether the gateway is.",
     "cancelled": "It was cancelled at the gateway.",
     "expired": "The gateway no longer has it.",
+    "abandoned": "A person gave it up.",
 }
 
 
@@ -33,6 +34,8 @@ class BatchReport(BaseModel):
 
     batch: str
     records: tuple[VideoRecord, ...]
+    skipped: tuple[str, ...] = ()
+    """Rows of the sheet that were left out, each with its reason."""
     gallery: str | None = None
     """Address of the gallery, where one was written."""
     report: str | None = None
@@ -130,6 +133,8 @@ class BatchReport(BaseModel):
                 "Not a failure: the next run of this batch collects them without paying again.",
                 _table(("video", "state", "account", "task"), rows),
             ]
+        if self.skipped:
+            parts += ["## Rows left out of the sheet", "\n".join(f"- {_cell(row)}" for row in self.skipped)]
         addresses = [f"{what}: `{uri}`" for what, uri in (("Gallery", self.gallery), ("Report", self.report)) if uri]
         return "\n\n".join(filter(None, [*parts, *addresses])) + "\n"
 
@@ -143,6 +148,7 @@ class BatchReport(BaseModel):
                 "cost": self.cost,
                 "credits": self.credits,
                 "gallery": self.gallery,
+                "skipped": list(self.skipped),
                 "records": [record.model_dump(mode="json") for record in self.records],
             }
         )
@@ -190,7 +196,9 @@ def what_to_do(record: VideoRecord) -> str:
         )
     if record.state is not VideoState.FAILED or failure is None:
         return ""
-    if failure.may_resubmit:
+    if failure.released:
+        rest = "A person released it; the next run of the batch sends it again."
+    elif failure.may_resubmit:
         rest = "Nothing was spent; the next run of the batch sends it again."
     elif not failure.accepted:
         rest = "Nothing was spent."

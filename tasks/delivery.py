@@ -9,7 +9,7 @@ from prefect_omnivideo.providers.errors import LinkExpiredError
 from prefect_omnivideo.providers.wire import Job
 from prefect_omnivideo.store import media
 from prefect_omnivideo.store.objects import ObjectStore
-from prefect_omnivideo.store.record import StoredFile, VideoRecord, VideoState
+from prefect_omnivideo.store.record import StoredFile, VideoRecord
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.transfer import Source, transfer
 from prefect_omnivideo.tasks.keeping import Log, keep, latest
@@ -29,16 +29,16 @@ async def deliver(record: VideoRecord, job: Job, account: Account, records: Reco
     """
 
     def finish(latest: VideoRecord) -> VideoRecord | None:
-        return latest.finished(job.cost, job.credits) if latest.state is VideoState.SUBMITTED else None
+        return latest.finished(job.cost, job.credits) if latest.awaits(job.task_id) else None
 
     current = await keep(records, await latest(records, record), finish, log)
-    if current.record.state is VideoState.STORED:
+    if not current.record.awaits(job.task_id):
         return current.record
     files = await _fetch_all(record, job, account, records, log)
     differences = tuple(dict.fromkeys(text for file in files for text in media.differences(record.request, file.media)))
 
     def store(latest: VideoRecord) -> VideoRecord | None:
-        return latest.stored(tuple(files), differences) if latest.state is VideoState.SUBMITTED else None
+        return latest.stored(tuple(files), differences) if latest.awaits(job.task_id) else None
 
     stored = (await keep(records, current, store, log)).record
     for text in differences:

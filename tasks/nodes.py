@@ -14,6 +14,7 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
@@ -72,7 +73,9 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             SubmissionUnknownError: nobody can know whether it did; it is not sent again.
             StoreError: the record could not be written, so nothing was sent.
         """
-        return await submit_once(as_request(request), credentials.account(), Records(store.open()), batch, _logger())
+        return await submit_once(
+            as_request(request), credentials.account(), Records(store.open()), batch, _logger(), flow_run.id
+        )
 
     async def poll(
         record: VideoRecord, credentials: GatewayCredentials, store: VideoStore, deadline: float = 3600

@@ -7,8 +7,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 import stamina
+from pydantic import BaseModel
 
-from prefect_omnivideo.providers.client import Account, connect
+from prefect_omnivideo.providers.client import Account, GatewayClient, connect
 from prefect_omnivideo.providers.errors import NotAcceptedError, RecordConflictError, StoreUnavailableError
 from prefect_omnivideo.providers.native import translate
 from prefect_omnivideo.providers.request import VideoRequest
@@ -23,7 +24,9 @@ CLAIM_PATIENCE = 60.0
 """Seconds to go on trying to claim while the store is away."""
 
 
-async def submit(request: VideoRequest, account: Account, records: Records, batch: str, log: Log) -> VideoRecord:
+async def submit(
+    request: VideoRequest, account: Account, records: Records, batch: str, log: Log, flow_run: str | None = None
+) -> VideoRecord:
     """Submit a request once, or find out what became of it when it was submitted before.
 
     Returns:
@@ -36,32 +39,57 @@ async def submit(request: VideoRequest, account: Account, records: Records, batc
         StoreError: the claim could not be written, so nothing was sent.
     """
     body = translate(account.provider, request)
-    moment = now()
-    attempt = Attempt(
-        claim=uuid4().hex,
-        provider=account.provider.name,
-        account=account.name,
-        base_url=account.base_url,
-        submit_path=account.route.submit,
-        started_at=moment,
-        claim_ends_at=moment + timedelta(seconds=account.claim_seconds),
-    )
-    current, claimed = await _claimed(records, new_record(request, batch, attempt))
-    if not claimed:
-        return await _settled(records, current)
+    async with connect(account) as client:
+        # A turn may be long in coming; what was submitted before needs none.
+        found = await on_records(records.load, batch, request) if client.is_paced else None
+        if found and not _may_submit(found.record):
+            return await settled(records, found)
+        async with client.turn():
+            moment = now()
+            attempt = Attempt(
+                claim=uuid4().hex,
+                flow_run=flow_run,
+                provider=account.provider.name,
+                account=account.name,
+                base_url=account.base_url,
+                submit_path=account.route.submit,
+                started_at=moment,
+                claim_ends_at=moment + timedelta(seconds=account.claim_seconds),
+            )
+            current, claimed = await _claimed(records, new_record(request, batch, attempt))
+            if claimed:
+                return await _send(client, body, records, current, log)
+    return await settled(records, current)
+
+
+async def _send(client: GatewayClient, body: BaseModel, records: Records, claim: Versioned, log: Log) -> VideoRecord:
+    """Submit what was claimed, and keep what becomes of it.
+
+    By the time the news is written the record may have moved on: others look after a claim that seems dead.
+    """
+    mark = claim.record.attempt.claim
+
+    def park(latest: VideoRecord) -> VideoRecord | None:
+        return latest.unknown() if latest.is_claimed_by(mark) and latest.state is VideoState.SUBMITTING else None
+
     try:
-        async with connect(account) as client:
-            job = await client.submit(body)
+        job = await client.submit(body)
     except NotAcceptedError as error:
         category, message = error.category, str(error)
-        await keep(records, current, lambda record: record.failed(category, message, accepted=False), log)
+
+        def fail(latest: VideoRecord) -> VideoRecord | None:
+            return latest.failed(category, message, accepted=False) if latest.is_claimed_by(mark) else None
+
+        await keep(records, claim, fail, log)
         raise
     except BaseException:
         # The outcome cannot be known, nor where in the request a cancelled run was stopped.
-        await keep(records, current, lambda record: record.unknown(), log)
+        await keep(records, claim, park, log)
         raise
-    log.info("%s accepted %r as %s", account.provider.title, request.prompt[:60], job.task_id)
-    return (await keep(records, current, lambda record: record.submitted(job.task_id), log)).record
+    # Nothing may be awaited in between: a cancelled run would lose the task id.
+    record = (await keep(records, claim, lambda latest: latest.accepted(mark, job.task_id), log)).record
+    log.info("%s accepted %r as %s", client.account.provider.title, record.request.prompt[:60], job.task_id)
+    return record
 
 
 async def _claimed(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
@@ -77,8 +105,7 @@ async def _claimed(records: Records, record: VideoRecord) -> tuple[Versioned, bo
 def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
     """The right to submit: a new record, or one more attempt after a failure that surely cost nothing."""
     current, _ = records.claim(record)
-    failure = current.record.failure
-    if current.record.state is VideoState.FAILED and failure is not None and failure.may_resubmit:
+    if _may_submit(current.record):
         try:
             current = records.save(current.record.again(record.attempt), current.version)
         except RecordConflictError:
@@ -86,6 +113,10 @@ def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
     # By the claim's own mark, not by who created the object: the answer to an earlier try may have been lost.
     ours = current.record.state is VideoState.SUBMITTING and current.record.attempt.claim == record.attempt.claim
     return current, ours
+
+
+def _may_submit(record: VideoRecord) -> bool:
+    return record.state is VideoState.FAILED and record.failure is not None and record.failure.may_resubmit
 
 
 def park_if_over(records: Records, current: Versioned) -> Versioned:
@@ -98,7 +129,7 @@ def park_if_over(records: Records, current: Versioned) -> Versioned:
     return records.update(current, park)
 
 
-async def _settled(records: Records, current: Versioned) -> VideoRecord:
+async def settled(records: Records, current: Versioned) -> VideoRecord:
     """The record once whoever submits right now has an outcome, or is past having one."""
     while (current := await on_records(park_if_over, records, current)).record.state is VideoState.SUBMITTING:
         await asyncio.sleep(CLAIM_PAUSE)

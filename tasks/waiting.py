@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
-from time import monotonic
 
 from prefect_omnivideo.providers.client import Account, GatewayClient, connect
 from prefect_omnivideo.providers.decoding import job_failure, normalise
 from prefect_omnivideo.providers.errors import JobFailedError, StatusUnavailableError, StillRunningError
-from prefect_omnivideo.providers.pacing import next_pause
+from prefect_omnivideo.providers.pacing import Durations, Watch, durations
 from prefect_omnivideo.providers.wire import Job, JobStatus
-from prefect_omnivideo.store.record import VideoRecord, VideoState, now
+from prefect_omnivideo.store.record import Attempt, VideoRecord, now
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.tasks.keeping import Log, keep, latest
 
@@ -23,7 +23,7 @@ async def wait(record: VideoRecord, account: Account, deadline: float, log: Log)
     """Ask for the job's status until it succeeded.
 
     Args:
-        deadline: seconds to wait from now on.
+        deadline: seconds to wait from now on; at their end the job is asked about once more.
 
     Raises:
         JobFailedError: it came to an end without a video, or the gateway no longer knows it.
@@ -31,43 +31,57 @@ async def wait(record: VideoRecord, account: Account, deadline: float, log: Log)
         StillRunningError: the deadline passed.
     """
     attempt = record.attempt
-    task_id = attempt.task_id or ""
-    submitted = attempt.submitted_at or attempt.started_at
-    end = monotonic() + deadline
+    known = durations(account.provider.name, account.base_url, record.request.model or "")
+    async with connect(account) as client:
+        job = None
+        # Queries queue up: one that is due at the deadline is given the time of a request, and no more.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(deadline + account.request_seconds):
+                job = await _final(client, attempt, known, deadline, log)
+        if job is None:
+            raise StillRunningError(
+                f"{account.provider.title} job {attempt.task_id} still runs after {deadline:.0f} s of waiting. "
+                "It is not lost: the next run of the batch collects it."
+            )
+        if job.status is JobStatus.SUCCEEDED:
+            return with_links(job, client, attempt.submit_path)
+        raise job_failure(account.provider, job)
+
+
+async def _final(client: GatewayClient, attempt: Attempt, known: Durations, deadline: float, log: Log) -> Job | None:
+    """The job's end, or None when the deadline passed before."""
+    clock, provider, task_id = client.clock, client.account.provider, attempt.task_id or ""
+    end = clock.now() + deadline
+    submitted = clock.now() - max(0.0, (now() - (attempt.submitted_at or attempt.started_at)).total_seconds())
+    watch = Watch(known, client.account.poll_seconds, clock.now() - submitted)
     strange: set[str] = set()
     unknown_answers = 0
-    hint: float | None = None
-    async with connect(account) as client:
-        while True:
-            pause = next_pause((now() - submitted).total_seconds(), account.poll_seconds, hint)
-            if monotonic() + pause > end:
-                raise StillRunningError(
-                    f"{account.provider.title} job {task_id} still runs after {deadline:.0f} s of waiting. "
-                    "It is not lost: the next run of the batch collects it."
-                )
-            await asyncio.sleep(pause)
-            try:
-                job = await client.status(task_id, attempt.submit_path)
-            except StatusUnavailableError as error:
-                hint = error.retry_after
-                unknown_answers = unknown_answers + 1 if error.not_found else 0
-                if unknown_answers >= GONE_AFTER:
-                    raise JobFailedError(
-                        f"{account.provider.title} no longer knows job {task_id} ({error})", category="expired"
-                    ) from None
-                log.warning("%s; asking again", error)
-                continue
-            unknown_answers, hint = 0, job.poll_after
-            word = normalise(job.status_word)
-            if word not in account.provider.statuses and word not in strange:
-                strange.add(word)
-                log.warning(
-                    "%s job %s has the undocumented status %r; waiting on", account.provider.title, task_id, word
-                )
-            if job.status is JobStatus.SUCCEEDED:
-                return with_links(job, client, attempt.submit_path)
-            if job.status.is_final:
-                raise job_failure(account.provider, job)
+    is_last = False
+    while not is_last:
+        await clock.sleep(min(watch.pause(clock.now() - submitted), max(0.0, end - clock.now())))
+        is_last = clock.now() >= end
+        if not is_last and not watch.is_due(clock.now() - submitted):
+            continue
+        try:
+            job = await client.status(task_id, attempt.submit_path)
+        except StatusUnavailableError as error:
+            watch.missed(clock.now() - submitted, error.retry_after)
+            unknown_answers = unknown_answers + 1 if error.not_found else 0
+            if unknown_answers >= GONE_AFTER:
+                raise JobFailedError(
+                    f"{provider.title} no longer knows job {task_id} ({error})", category="expired"
+                ) from None
+            log.warning("%s; asking again", error)
+            continue
+        watch.heard(clock.now() - submitted, job)
+        unknown_answers = 0
+        if job.status.is_final:
+            return job
+        word = normalise(job.status_word)
+        if word not in provider.statuses and word not in strange:
+            strange.add(word)
+            log.warning("%s job %s has the undocumented status %r; waiting on", provider.title, task_id, word)
+    return None
 
 
 def with_links(job: Job, client: GatewayClient, submit_path: str) -> Job:
@@ -88,6 +102,6 @@ async def fail(record: VideoRecord, records: Records, error: JobFailedError, log
     category, message = error.category, str(error)
 
     def step(latest: VideoRecord) -> VideoRecord | None:
-        return latest.failed(category, message) if latest.state is VideoState.SUBMITTED else None
+        return latest.failed(category, message) if latest.awaits(record.attempt.task_id) else None
 
     return (await keep(records, await latest(records, record), step, log)).record

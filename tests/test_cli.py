@@ -3,9 +3,15 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from prefect_omnivideo import VideoRequest
+from prefect_omnivideo.store.local import Folder
+from prefect_omnivideo.store.record import Attempt, new_record, now
+from prefect_omnivideo.store.records import Records
 
 
 def omnivideo(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -62,3 +68,58 @@ def test_encode_refuses_with_exit_code_2(provider: str, text: str, said: str) ->
     assert said in done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def parked(tmp_path: Path) -> tuple[Path, str]:
+    """A store with one video of unknown outcome, and its key."""
+    moment = now()
+    attempt = Attempt(
+        provider="apimart",
+        account="prod",
+        base_url="https://api.apimart.ai",
+        submit_path="/v1/videos/generations",
+        claim="c",
+        started_at=moment,
+        claim_ends_at=moment,
+    )
+    record = new_record(VideoRequest(prompt="a red apple"), "batch", attempt).unknown()
+    Records(Folder(tmp_path)).claim(record)
+    return tmp_path, record.key
+
+
+def test_jobs_shows_account_and_time_of_what_is_unknown(parked: tuple[Path, str]) -> None:
+    store, key = parked
+    done = omnivideo("jobs", "--store", str(store), "--state", "unknown")
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in (key, "prod", "a red apple", "may have been paid", "UTC"))
+    as_json = omnivideo("jobs", "--store", store.as_uri(), "--batch", "batch", "--json")
+    assert [record["key"] for record in json.loads(as_json.stdout)] == [key]
+    assert json.loads(omnivideo("jobs", "--store", str(store), "--state", "stored", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"),
+    [(["--task-id", "task_1"], "submitted"), (["--resubmit"], "failed"), (["--abandon"], "failed")],
+)
+def test_resolve_settles_once(decision: list[str], state: str, parked: tuple[Path, str]) -> None:
+    store, key = parked
+    done = omnivideo("resolve", key[:6], "--store", str(store), *decision)
+    assert done.returncode == 0, done.stderr
+    record = next(Records(Folder(store)).batch("batch"))
+    assert record.state == state
+    again = omnivideo("resolve", key, "--store", str(store), "--task-id", "task_2")
+    assert again.returncode == 2
+    assert record.state in again.stderr
+
+
+def test_resolve_wants_one_decision(parked: tuple[Path, str]) -> None:
+    store, key = parked
+    for decision in ([], ["--resubmit", "--abandon"]):
+        assert omnivideo("resolve", key, "--store", str(store), *decision).returncode == 2
+
+
+def test_a_store_that_is_none_is_said() -> None:
+    done = omnivideo("jobs", "--store", "no-such-folder")
+    assert done.returncode == 2
+    assert "no-such-folder" in done.stderr

@@ -127,8 +127,12 @@ def test_connections_that_bring_enough_are_not_counted(
     assert len(server.requests) > 10
 
 
-def test_breaking_off_for_ever_is_given_up(server: Server, store: CountingFolder) -> None:
-    server.answers = [answer(sent=HALF)]
+def test_breaking_off_for_ever_is_given_up(
+    server: Server, store: CountingFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a first connection brings counts for nothing when it cannot be continued."""
+    monkeypatch.setattr(download, "ENOUGH", 1000)
+    server.answers = [*[answer(sent=HALF)] * 5, answer(b"", 404)]
     assert f"broke off after {HALF} of {len(VIDEO)} bytes" in refused(server, store, TransferError)
     assert len(server.requests) == 5
 
@@ -216,7 +220,7 @@ def test_a_file_cut_off_silently_is_noticed(
     server: Server, store: CountingFolder, length: bool, cut: bytes, said: str
 ) -> None:
     """The server says that this was all; the boxes of the MP4 know better."""
-    server.answers = [answer(cut, length=length)]
+    server.answers = [answer(cut, length=length, ETag='"a"')]
     assert said in refused(server, store, TransferError)
     assert len(server.requests) == 5
     server.answers.append(answer())

@@ -37,8 +37,10 @@ def test_bucket_again(s3: S3Server) -> None:
 
 def test_bucket_refused(s3: S3Server) -> None:
     """A wrong name is not waited for."""
-    with pytest.raises(RuntimeError, match="InvalidBucketName"):
+    with pytest.raises(RuntimeError, match="Invalid bucket name"):
         s3.bucket("No Such Name")
+    with pytest.raises(RuntimeError, match="InvalidBucketName"):
+        s3.bucket("n")
 
 
 def test_refuses_strangers(s3: S3Server) -> None:

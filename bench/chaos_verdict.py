@@ -1,0 +1,82 @@
+"""The bill against the store: what was paid, what is there, what is lost."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefect_omnivideo.store.objects import ObjectStore
+from prefect_omnivideo.store.record import VideoRecord, VideoState
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of the prompts of a batch."""
+
+    accepted: int
+    """Submissions on the gateways' bill."""
+    duplicates: int
+    """Of these, the ones beyond the first for a prompt."""
+    stored: int
+    """Videos whose bytes in the store have the recorded checksum and belong to the recorded job."""
+    unknown: int
+    """Records whose outcome a person has to find out."""
+    unknown_billed: int
+    """Of these, the ones on the bill."""
+    lost: int
+    """Jobs on the bill that ended well and of which the store knows nothing."""
+    faults: tuple[str, ...] = field(default=())
+    """What must not be, in words."""
+
+
+def judge(
+    prompts: Sequence[str], bill: Sequence[dict[str, Any]], found: Sequence[VideoRecord], store: ObjectStore
+) -> Verdict:
+    """Compare the gateways' bill with the records and the bytes of a batch."""
+    records = {record.request.prompt: record for record in found}
+    paid = Counter(str(job["prompt"]) for job in bill)
+    faults: list[str] = []
+    stored = 0
+    for record in found:
+        if record.state is VideoState.STORED:
+            fault = _fault(record, store)
+            stored += not fault
+            faults += [fault] if fault else []
+    unknown = [record for record in found if record.state is VideoState.UNKNOWN]
+    lost = [job for job in bill if job["status"] == "succeeded" and not _is_known(job, records.get(job["prompt"]))]
+    duplicates = sum(count - 1 for count in paid.values())
+    faults += [f"{count} submissions were accepted for {prompt!r}" for prompt, count in paid.items() if count > 1]
+    faults += [f"job {job['id']} for {job['prompt']!r} is paid and lost" for job in lost]
+    faults += [f"nothing is on record for {prompt!r}" for prompt in prompts if prompt not in records]
+    faults += [f"{r.stem} is {r.state}" for r in found if r.state not in (VideoState.STORED, VideoState.UNKNOWN)]
+    return Verdict(
+        accepted=len(bill),
+        duplicates=duplicates,
+        stored=stored,
+        unknown=len(unknown),
+        unknown_billed=sum(paid[record.request.prompt] > 0 for record in unknown),
+        lost=len(lost),
+        faults=tuple(faults),
+    )
+
+
+def _fault(record: VideoRecord, store: ObjectStore) -> str:
+    for file in record.files:
+        found = store.read(file.name)
+        if found is None:
+            return f"{file.uri} is recorded and not there"
+        if hashlib.sha256(found[0]).hexdigest() != file.sha256:
+            return f"{file.uri} has another checksum than recorded"
+        if str(record.attempt.task_id).encode() not in found[0]:
+            return f"{file.uri} is the video of another job than {record.attempt.task_id}"
+    return "" if record.files else f"{record.stem} is called stored and has no file"
+
+
+def _is_known(job: dict[str, Any], record: VideoRecord | None) -> bool:
+    """Whether the record leads to the job: by its id, or as one that a person has to look for."""
+    if record is None:
+        return False
+    if record.state is VideoState.UNKNOWN:
+        return True
+    return record.state in (VideoState.STORED, VideoState.SUBMITTED) and record.attempt.task_id == job["id"]

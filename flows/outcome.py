@@ -1,0 +1,99 @@
+"""What becomes of the videos of one flow run: progress while it runs, gallery and report at the end."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+from prefect_omnivideo.providers.errors import OmniVideoError
+from prefect_omnivideo.providers.native import shorten
+from prefect_omnivideo.providers.request import VideoRequest
+from prefect_omnivideo.store.gallery import gallery
+from prefect_omnivideo.store.record import VideoRecord
+from prefect_omnivideo.store.records import Records
+from prefect_omnivideo.store.report import BatchReport
+from prefect_omnivideo.tasks.keeping import Log
+from prefect_omnivideo.tasks.threads import on_records
+
+REASONS_SHOWN = 5
+
+
+class BatchFailedError(OmniVideoError):
+    """Some videos of a batch failed or have an unknown outcome. The others are stored.
+
+    Attributes:
+        report: what became of every video.
+    """
+
+    def __init__(self, message: str, report: BatchReport) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class Outcome:
+    """Collects what becomes of the requests of one flow run."""
+
+    def __init__(self, batch: str, records: Records, requests: Sequence[VideoRequest], log: Log) -> None:
+        self.batch = batch
+        self._records = records
+        self._requests = requests
+        self._log = log
+        self._made: dict[str, VideoRecord] = {}
+        self._problems: dict[str, str] = {}
+        log.info("batch %s: %d videos into %s", batch, len(requests), records.store.uri(batch))
+
+    def add(self, record: VideoRecord) -> None:
+        """A video is stored."""
+        self._made[record.key] = record
+
+    @contextmanager
+    def of(self, request: VideoRequest) -> Generator[None]:
+        """Work on one video: its trouble, of whatever kind, must not stop the others."""
+        try:
+            yield
+        except Exception as error:  # anything at all; it is reported with the video it concerns
+            self._problems[request.key] = str(error) or type(error).__name__
+        done = len(self._made) + len(self._problems)
+        self._log.info("%d of %d done, %d of them stored", done, len(self._requests), len(self._made))
+
+    async def conclude(self, skipped: tuple[str, ...] = ()) -> BatchReport:
+        """Write gallery and report, and say how it ended.
+
+        Args:
+            skipped: rows of a sheet that were left out, and why.
+
+        Raises:
+            BatchFailedError: not everything is stored or still on its way.
+        """
+        for request in self._requests:
+            # The record in the store is the truth, not what this run went through.
+            if request.key in self._problems and (found := await on_records(self._records.load, self.batch, request)):
+                self._made[request.key] = found.record
+        made = tuple(self._made[request.key] for request in self._requests if request.key in self._made)
+        report = await on_records(_write_report, self._records, self.batch, made, skipped)
+        self._log.info("%s", report.summary())
+        for record in report.pending:
+            self._log.warning("%s is still on its way: %s", record.stem, self._problems.get(record.key, ""))
+        bad = {record.key for record in (*report.failed, *report.unknown)}
+        reasons = [
+            f"{shorten(request.prompt, 60)!r}: {self._problems.get(request.key, 'no record was written')}"
+            for request in self._requests
+            if request.key in bad or request.key not in self._made
+        ]
+        if reasons:
+            more = f"; and {len(reasons) - REASONS_SHOWN} more" if len(reasons) > REASONS_SHOWN else ""
+            raise BatchFailedError(f"{report.summary()} {'; '.join(reasons[:REASONS_SHOWN])}{more}", report)
+        return report
+
+
+def _write_report(records: Records, batch: str, made: tuple[VideoRecord, ...], skipped: tuple[str, ...]) -> BatchReport:
+    """Gallery and report beside the videos. They show everything the batch holds, not this run alone."""
+    store, page, data = records.store, f"{batch}/index.html", f"{batch}/report.json"
+    everything = BatchReport(
+        batch=batch,
+        records=tuple(records.batch(batch)),
+        skipped=skipped,
+        gallery=store.uri(page),
+        report=store.uri(data),
+    )
+    store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
+    store.put(data, everything.to_json(), content_type="application/json")
+    return everything.model_copy(update={"records": made})

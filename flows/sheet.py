@@ -1,0 +1,119 @@
+"""A sheet of prompts: one row a video."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from prefect_omnivideo.blocks import S3VideoStore
+from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.flows.batch import as_accounts, run_batch
+from prefect_omnivideo.flows.cancelling import report_cancellation
+from prefect_omnivideo.flows.dry_run import describe
+from prefect_omnivideo.flows.expansion import Expansion, OnBadRow, expand
+from prefect_omnivideo.flows.naming import batch_of_run, moment_of_run
+from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
+from prefect_omnivideo.flows.tables import read_table
+from prefect_omnivideo.store.batch import filled
+from prefect_omnivideo.store.records import Records
+from prefect_omnivideo.store.report import BatchReport
+from prefect_omnivideo.store.s3 import Bucket
+from prefect_omnivideo.store.sheets import name_of, read
+from prefect_omnivideo.tasks.threads import on_records
+
+MAX_BYTES = 32 * 1024**2
+"""Bytes a sheet may have."""
+
+
+def _run_name() -> str:
+    parameters = flow_run.parameters
+    verb = "dry run of" if parameters.get("dry_run") else "sheet"
+    return f"{verb} {name_of(parameters['sheet'])} for {parameters.get('batch') or 'a batch of its own'}"
+
+
+@flow(name="Generate videos from a sheet", flow_run_name=_run_name, on_cancellation=[report_cancellation])
+async def generate_from_sheet(
+    sheet: str,
+    credentials: AnyCredentials | list[AnyCredentials],
+    store: AnyStore,
+    batch: str | None = None,
+    template: str | None = None,
+    on_bad_row: OnBadRow = "stop",
+    limit: Annotated[int, Field(ge=1)] | None = None,
+    dry_run: bool = False,
+    deadline: float = 3600,
+) -> BatchReport:
+    """Make the videos that a sheet asks for, one for each row, and keep them in the store.
+
+    The whole sheet is read and checked before anything is spent. Run again with the same batch, and only rows that are
+    new are submitted: a schedule with a fixed batch works off a growing sheet, and one with a batch such as
+    daily-{date} makes every row once a day.
+
+    Args:
+        sheet: CSV, TSV, XLSX (first worksheet), JSON, JSON lines or YAML: a path on the worker, an https:// URL or
+            s3://bucket/key. Dates as in s3://bucket/{date}.csv are filled in from the scheduled start in UTC. Columns
+            are fields of a video request (prompt, duration, aspect_ratio, options.watermark, ...) and those that the
+            template uses; takes asks for several videos of a row.
+        credentials: The account that makes and bills the videos, or several: each takes the next row it can honour as
+            soon as it has room.
+        store: Where the videos and their records are kept.
+        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run. The same row in the
+            same batch is made and paid once.
+        template: Prompt made of columns, such as {product} in {style}. Empty: the column prompt, or the template
+            within a JSON or YAML sheet.
+        on_bad_row: What a row that cannot be used does: stop refuses the whole sheet before anything is spent, skip
+            leaves the row out.
+        limit: Most videos to ask for, from the top of the sheet; for a trial. Empty: all.
+        dry_run: Only say in the log what would be submitted. Nothing is spent and nothing written.
+        deadline: Seconds to wait for each video. One that takes longer is picked up by the next run of the batch.
+
+    Returns:
+        What became of every video, with the rows left out; after a dry run, of none.
+
+    Raises:
+        RequestError: the sheet, or one of its rows, cannot be used; nothing was submitted.
+        StoreError: the sheet cannot be read, or the store cannot be written; nothing was submitted.
+        BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
+    """
+    log = get_run_logger()
+    accounts = as_accounts(credentials)
+    name = batch_of_run(batch)
+    location = filled(sheet.strip(), moment_of_run(), field="sheet")
+    expansion = await on_records(_read, location, store, template, accounts, on_bad_row, limit)
+    log.info("sheet %s: %d videos", name_of(location), len(expansion.requests))
+    for row in expansion.skipped:
+        log.warning("left out: %s", row)
+    if expansion.repeated:
+        rows = ", ".join(expansion.repeated[:20])
+        log.warning("made once, as an earlier row is the same (a different take makes another video): %s", rows)
+    if dry_run:
+        known = await on_records(_known, store, name)
+        log.info("%s", describe(expansion.requests, known, accounts))
+    if dry_run or not expansion.requests:
+        return BatchReport(batch=name, records=(), skipped=tuple(expansion.skipped))
+    return await run_batch(expansion.requests, accounts, store, name, deadline, tuple(expansion.skipped))
+
+
+def _read(
+    location: str,
+    store: AnyStore,
+    template: str | None,
+    accounts: Sequence[GatewayCredentials],
+    on_bad_row: OnBadRow,
+    limit: int | None,
+) -> Expansion:
+    bucket = store.model_copy(update={"prefix": ""}).open() if isinstance(store, S3VideoStore) else None
+    file = read(location, at_most=MAX_BYTES, bucket=bucket if isinstance(bucket, Bucket) else None)
+    return expand(read_table(file), template, accounts, on_bad_row, limit)
+
+
+def _known(store: AnyStore, batch: str) -> set[str]:
+    """Keys of the videos of a batch that would not be submitted again."""
+    return {
+        record.key
+        for record in Records(store.open()).batch(batch)
+        if record.failure is None or not record.failure.may_resubmit
+    }

@@ -1,0 +1,85 @@
+"""What was paid for is brought home without its prompts, by the account that paid."""
+
+from collections import Counter
+from unittest.mock import AsyncMock
+
+import pytest
+
+from prefect_omnivideo import LocalVideoStore
+from prefect_omnivideo.flows import BatchFailedError, collect_videos, generate_videos
+from prefect_omnivideo.flows.cancelling import report_cancellation
+from prefect_omnivideo.sandbox import Sandbox
+from prefect_omnivideo.store import settle
+from prefect_omnivideo.store.record import VideoState
+from prefect_omnivideo.store.records import Records
+from tests.accounts import credentials
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def bill(sandbox: Sandbox) -> Counter[str]:
+    return Counter(job["prompt"] for job in sandbox.jobs())
+
+
+async def test_everything_pending_is_collected_and_nothing_submitted(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    sandbox.reset()
+    accounts = [credentials(sandbox, "apimart"), credentials(sandbox, "jimmyai")]
+    report = await generate_videos(["one", "two", "three"], accounts, store, batch="b", deadline=0.01)
+    assert len(report.pending) == 3
+    report = await collect_videos("b", accounts, store)
+    assert len(report.stored) == 3
+    assert bill(sandbox) == Counter({"one": 1, "two": 1, "three": 1})
+    assert len((await collect_videos("b", accounts[:1], store)).stored) == 3, "nothing left to do needs no account"
+
+
+async def test_what_another_account_submitted_stays_pending(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    sandbox.reset()
+    await generate_videos(["one"], credentials(sandbox, "apimart"), store, batch="b", deadline=0.01)
+    report = await collect_videos("b", credentials(sandbox, "jimmyai"), store)
+    assert len(report.pending) == 1
+
+
+async def test_a_lost_answer_is_settled_by_a_person(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    sandbox.reset()
+    account = credentials(sandbox, "apimart")
+    prompts = ["found [fault:drop-after*1]", "not found [fault:drop-before*1]", "given up [fault:drop-after*1]"]
+    with pytest.raises(BatchFailedError) as caught:
+        await generate_videos(prompts, account, store, batch="b")
+    keys = {record.request.prompt: record.key for record in caught.value.report.unknown}
+    assert set(keys) == set(prompts)
+    records = Records(store.open())
+    task_id = next(job["id"] for job in sandbox.jobs() if job["prompt"] == prompts[0])
+    settle.accept(records, keys[prompts[0]], None, task_id)
+    settle.resubmit(records, keys[prompts[1]], None)
+    settle.abandon(records, keys[prompts[2]], None)
+    with pytest.raises(BatchFailedError, match="a person gave it up") as caught:
+        await generate_videos(prompts, account, store, batch="b")
+    report = caught.value.report
+    assert [record.request.prompt for record in report.stored] == prompts[:2]
+    assert report.failed[0].failure is not None
+    assert report.failed[0].failure.category == "abandoned"
+    assert bill(sandbox) == Counter(dict.fromkeys(prompts, 1))
+
+
+async def test_cancelling_says_what_goes_on_and_leaves_it_to_be_collected(
+    sandbox: Sandbox, store: LocalVideoStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the hook says of a run that was stopped: one gateway documents a cancel, the other does not."""
+    sandbox.reset()
+    accounts = [credentials(sandbox, "12ai"), credentials(sandbox, "apimart")]
+    state = await generate_videos(
+        ["a [fault:never]", "b"], accounts, store, batch="b", deadline=0.01, return_state=True
+    )
+    run = AsyncMock()
+    run.id = state.state_details.flow_run_id
+    run.name, run.expected_start_time, run.flow_id = "run", None, state.state_details.flow_run_id
+    run.parameters = {"prompts": ["x"], "credentials": accounts, "store": store, "batch": "b"}
+    await report_cancellation(generate_videos, run, state)
+    records = {record.request.prompt: record for record in Records(store.open()).batch("b")}
+    by_gateway = {record.attempt.provider: record for record in records.values()}
+    assert by_gateway["12ai"].state is VideoState.FAILED
+    assert by_gateway["12ai"].failure is not None
+    assert by_gateway["12ai"].failure.category == "cancelled"
+    assert by_gateway["apimart"].state is VideoState.SUBMITTED
+    assert str(by_gateway["apimart"].attempt.task_id) in caplog.text
+    assert "collects it" in caplog.text
