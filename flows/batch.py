@@ -99,7 +99,7 @@ async def run_batch(
     outcome = Outcome(batch, records, wanted, log)
 
     async def make(request: VideoRequest, account: GatewayCredentials) -> None:
-        with outcome.of(request):
+        async with outcome.of(request):
             outcome.add(await make_video(request, account, accounts, store, batch, deadline))
 
     await fan_out(zip(wanted, accounts_of, strict=True), accounts, make)

@@ -53,7 +53,7 @@ async def collect_videos(
     outcome = Outcome(name, records, [record.request for record in found], get_run_logger())
 
     async def collect(record: VideoRecord, account: GatewayCredentials) -> None:
-        with outcome.of(record.request):
+        async with outcome.of(record.request):
             outcome.add(
                 await finish_video(await settled(records, await latest(records, record)), account, store, deadline)
             )

@@ -1,8 +1,9 @@
 """What becomes of the videos of one flow run: progress while it runs, gallery and report at the end."""
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 
+from prefect_omnivideo.flows.artifacts import Progress, show_report
 from prefect_omnivideo.providers.errors import OmniVideoError
 from prefect_omnivideo.providers.native import shorten
 from prefect_omnivideo.providers.request import VideoRequest
@@ -10,6 +11,7 @@ from prefect_omnivideo.store.gallery import gallery
 from prefect_omnivideo.store.record import VideoRecord
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.report import BatchReport
+from prefect_omnivideo.tasks.events import announce_batch
 from prefect_omnivideo.tasks.keeping import Log
 from prefect_omnivideo.tasks.threads import on_records
 
@@ -36,6 +38,7 @@ class Outcome:
         self._records = records
         self._requests = requests
         self._log = log
+        self._progress = Progress(len(requests))
         self._made: dict[str, VideoRecord] = {}
         self._problems: dict[str, str] = {}
         log.info("batch %s: %d videos into %s", batch, len(requests), records.store.uri(batch))
@@ -44,15 +47,17 @@ class Outcome:
         """A video is stored."""
         self._made[record.key] = record
 
-    @contextmanager
-    def of(self, request: VideoRequest) -> Generator[None]:
+    @asynccontextmanager
+    async def of(self, request: VideoRequest) -> AsyncGenerator[None]:
         """Work on one video: its trouble, of whatever kind, must not stop the others."""
         try:
             yield
         except Exception as error:  # anything at all; it is reported with the video it concerns
             self._problems[request.key] = str(error) or type(error).__name__
         done = len(self._made) + len(self._problems)
-        self._log.info("%d of %d done, %d of them stored", done, len(self._requests), len(self._made))
+        text = f"{done} of {len(self._requests)} done, {len(self._made)} of them stored"
+        self._log.info("%s", text)
+        await self._progress.show(done, f"{text}: batch {self.batch}")
 
     async def conclude(self, skipped: tuple[str, ...] = ()) -> BatchReport:
         """Write gallery and report, and say how it ended.
@@ -70,6 +75,8 @@ class Outcome:
         made = tuple(self._made[request.key] for request in self._requests if request.key in self._made)
         report = await on_records(_write_report, self._records, self.batch, made, skipped)
         self._log.info("%s", report.summary())
+        await show_report(report)
+        announce_batch(report)
         for record in report.pending:
             self._log.warning("%s is still on its way: %s", record.stem, self._problems.get(record.key, ""))
         bad = {record.key for record in (*report.failed, *report.unknown)}

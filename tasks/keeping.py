@@ -11,6 +11,7 @@ import stamina
 from prefect_omnivideo.providers.errors import StoreError
 from prefect_omnivideo.store.record import VideoRecord
 from prefect_omnivideo.store.records import Records, Versioned
+from prefect_omnivideo.tasks.events import announce_video
 from prefect_omnivideo.tasks.threads import on_records
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -30,18 +31,31 @@ async def latest(records: Records, record: VideoRecord) -> Versioned:
 
 
 async def keep(records: Records, current: Versioned, step: Step, log: Log) -> Versioned:
-    """Write news that must not be lost: shielded from cancellation, and tried for minutes while the store is away."""
+    """Write news that must not be lost, then announce it.
+
+    Shielded from cancellation, and tried for minutes while the store is away.
+    """
     return await asyncio.shield(_persist(records, current, step, log))
 
 
 async def _persist(records: Records, current: Versioned, step: Step, log: Log) -> Versioned:
-    said = False
+    said, is_news = False, False
+
+    def noted(record: VideoRecord) -> VideoRecord | None:
+        nonlocal is_news
+        new = step(record)
+        is_news = new is not None and new.state is not record.state
+        return new
+
     async for attempt in stamina.retry_context(
         on=StoreError, attempts=None, timeout=KEEP_TRYING, wait_initial=0.5, wait_max=20, wait_jitter=1
     ):
         with attempt:
             try:
-                return await on_records(records.update, current, step)
+                kept = await on_records(records.update, current, noted)
+                if is_news:
+                    announce_video(kept.record)
+                return kept
             except StoreError as error:
                 if not said:
                     news = step(current.record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
 
@@ -45,18 +46,23 @@ async def submit(
         if found and not _may_submit(found.record):
             return await settled(records, found)
         async with client.turn():
-            moment = now()
-            attempt = Attempt(
-                claim=uuid4().hex,
-                flow_run=flow_run,
-                provider=account.provider.name,
-                account=account.name,
-                base_url=account.base_url,
-                submit_path=account.route.submit,
-                started_at=moment,
-                claim_ends_at=moment + timedelta(seconds=account.claim_seconds),
-            )
-            current, claimed = await _claimed(records, new_record(request, batch, attempt))
+            mark = uuid4().hex
+
+            def intent() -> VideoRecord:
+                moment = now()
+                attempt = Attempt(
+                    claim=mark,
+                    flow_run=flow_run,
+                    provider=account.provider.name,
+                    account=account.name,
+                    base_url=account.base_url,
+                    submit_path=account.route.submit,
+                    started_at=moment,
+                    claim_ends_at=moment + timedelta(seconds=account.claim_seconds),
+                )
+                return new_record(request, batch, attempt)
+
+            current, claimed = await _claimed(records, intent)
             if claimed:
                 return await _send(client, body, records, current, log)
     return await settled(records, current)
@@ -92,13 +98,16 @@ async def _send(client: GatewayClient, body: BaseModel, records: Records, claim:
     return record
 
 
-async def _claimed(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
-    """The claim, tried again while the store is away: nothing is sent before it stands."""
+async def _claimed(records: Records, intent: Callable[[], VideoRecord]) -> tuple[Versioned, bool]:
+    """The claim, tried again while the store is away: nothing is sent before it stands.
+
+    Its time begins anew with each try, so that it is not over before it is written.
+    """
     async for attempt in stamina.retry_context(
         on=StoreUnavailableError, attempts=None, timeout=CLAIM_PATIENCE, wait_initial=0.5, wait_max=10, wait_jitter=1
     ):
         with attempt:
-            return await on_records(_claim, records, record)
+            return await on_records(_claim, records, intent())
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -111,7 +120,14 @@ def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
         except RecordConflictError:
             return _claim(records, record)
     # By the claim's own mark, not by who created the object: the answer to an earlier try may have been lost.
-    ours = current.record.state is VideoState.SUBMITTING and current.record.attempt.claim == record.attempt.claim
+    ours = current.record.is_claimed_by(record.attempt.claim)
+    if ours and current.record.state is VideoState.UNKNOWN:
+        # The store took so long that somebody parked the claim. Nobody but us knows that nothing was sent.
+        unsent = current.record.failed("provider error", "the store was away; nothing was sent", accepted=False)
+        try:
+            return records.save(unsent, current.version), False
+        except RecordConflictError:
+            return _claim(records, record)
     return current, ours
 
 

@@ -45,3 +45,8 @@ class VirtualClock(Clock):
                 self.time = max(self.time, moment)
                 sleeper.set_result(None)
                 return
+
+    async def somebody_sleeps(self) -> None:
+        """Come back when there is somebody to wake."""
+        while not self._sleepers:  # real connections may be at work
+            await asyncio.sleep(0)

@@ -226,6 +226,9 @@ class RecordMachine(RuleBasedStateMachine):
             assert (old.state, new.state) in EDGES
             if old.state is UNKNOWN or new.state is UNKNOWN:
                 self.is_its_business(actor, old)
+            if (old.state, new.state) == (FAILED, SUBMITTING):
+                assert old.failure is not None
+                assert old.failure.released or not old.failure.accepted, "what may have been paid is not sent again"
             if (old.state, new.state) == (FAILED, SUBMITTED):
                 assert was_settled(old), "only a person's decision gives way to better news"
                 self.is_its_business(actor, old)

@@ -1,0 +1,36 @@
+"""Two deployments for a laptop, without work pool and worker: they run as long as this script does.
+
+prefect server start
+python deployments/serve.py
+"""
+
+from prefect import serve
+from prefect.deployments.runner import EntrypointType
+
+from prefect_omnivideo.flows import generate_from_sheet, generate_videos
+
+
+def block(slug: str) -> dict[str, dict[str, str]]:
+    """A saved block as a parameter: the run looks it up, so that no key is stored with the deployment."""
+    return {"$ref": {"block_document_slug": slug}}
+
+
+BLOCKS = {"credentials": block("apimart-credentials/prod"), "store": block("local-video-store/videos")}
+
+if __name__ == "__main__":
+    serve(
+        generate_videos.to_deployment(
+            "laptop",
+            description="A list of prompts, typed into the form.",
+            parameters=BLOCKS,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        ),
+        generate_from_sheet.to_deployment(
+            "laptop",
+            description="The rows that are new in prompts.csv, every hour.",
+            parameters={**BLOCKS, "sheet": "~/prompts.csv", "batch": "laptop", "on_bad_row": "skip"},
+            cron="0 * * * *",
+            concurrency_limit=1,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        ),
+    )

@@ -1,0 +1,65 @@
+"""What a person sees of a batch in the Prefect UI: its progress while it runs, its report when it ended."""
+
+from time import monotonic
+from uuid import UUID
+
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
+
+from prefect_omnivideo.providers.registry import get_provider
+from prefect_omnivideo.store.record import VideoRecord
+from prefect_omnivideo.store.report import BatchReport, reason
+
+SECONDS_BETWEEN = 3.0
+"""Seconds between two updates of the progress: the server keeps every one of them."""
+MOST_ROWS = 1000
+"""Rows of the table of videos; `report.json` has them all."""
+
+
+class Progress:
+    """One progress bar for a batch."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._artifact: UUID | None = None
+        self._shown_at = 0.0
+
+    async def show(self, done: int, description: str) -> None:
+        """Show how many are done, unless that was shown a moment ago; the last one is always shown."""
+        moment = monotonic()
+        if done < self._total and moment - self._shown_at < SECONDS_BETWEEN:
+            return
+        self._shown_at = moment
+        percent = 100 * done / self._total
+        if self._artifact is None:
+            self._artifact = await acreate_progress_artifact(percent, key="omnivideo-progress", description=description)
+        else:
+            await aupdate_progress_artifact(self._artifact, percent, description=description)
+
+
+async def show_report(report: BatchReport) -> None:
+    """The report as a page, and a table with one row a video."""
+    await acreate_markdown_artifact(report.markdown(), key="omnivideo-report", description=report.summary())
+    rows = [_row(record) for record in report.records[:MOST_ROWS]]
+    await acreate_table_artifact(rows, key="omnivideo-videos", description=f"Videos of batch {report.batch}")
+
+
+def _row(record: VideoRecord) -> dict[str, str | float | None]:
+    file = record.files[0] if record.files else None
+    duration = file.media.get("duration") if file else None
+    return {
+        "prompt": record.request.prompt[:200],
+        "gateway": get_provider(record.attempt.provider).title,
+        "state": str(record.state),
+        "seconds": duration if isinstance(duration, int | float) else None,
+        "MB": round(file.size / 1e6, 2) if file else None,
+        "cost": record.cost,
+        "video": file.uri if file else "",
+        "reason": reason(record) or "; ".join(record.differences),
+        "task id": record.attempt.task_id,
+        "key": record.key,
+    }

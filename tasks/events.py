@@ -1,0 +1,70 @@
+"""Events that automations listen to: `omnivideo.video.<state>` for every video, `omnivideo.batch.completed`."""
+
+from __future__ import annotations
+
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.events import emit_event
+
+from prefect_omnivideo.store.record import VideoRecord
+from prefect_omnivideo.store.report import BatchReport
+
+LONGEST_TEXT = 500
+
+
+def announce_video(record: VideoRecord) -> None:
+    """Tell Prefect that a video came to a new state; nothing outside of a flow run.
+
+    The resource is `omnivideo.video.<key>`, with the batch as a related resource in the role `batch`.
+    """
+    if not _in_a_run():
+        return
+    attempt, file = record.attempt, record.files[0] if record.files else None
+    emit_event(
+        f"omnivideo.video.{record.state}",
+        resource={
+            "prefect.resource.id": f"omnivideo.video.{record.key}",
+            "prefect.resource.name": record.request.slug,
+            "omnivideo.provider": attempt.provider,
+            "omnivideo.account": attempt.account,
+        },
+        related=[_batch(record.batch, "batch")],
+        payload={
+            "batch": record.batch,
+            "prompt": record.request.prompt[:LONGEST_TEXT],
+            "task_id": attempt.task_id,
+            "uri": file.uri if file else None,
+            "cost": record.cost,
+            "category": record.failure.category if record.failure else None,
+            "reason": record.failure.message[:LONGEST_TEXT] if record.failure else None,
+        },
+    )
+
+
+def announce_batch(report: BatchReport) -> None:
+    """Tell Prefect that a run of a batch has ended, and how."""
+    if not _in_a_run():
+        return
+    emit_event(
+        "omnivideo.batch.completed",
+        resource={
+            **_batch(report.batch),
+            **{f"omnivideo.{state}": str(count) for state, count in report.counts.items()},
+        },
+        payload={
+            "batch": report.batch,
+            "summary": report.summary(),
+            "gallery": report.gallery,
+            "report": report.report,
+            "cost": report.cost,
+            **report.counts,
+        },
+    )
+
+
+def _batch(name: str, role: str | None = None) -> dict[str, str]:
+    resource = {"prefect.resource.id": f"omnivideo.batch.{name}", "prefect.resource.name": name}
+    return resource | ({"prefect.resource.role": role} if role else {})
+
+
+def _in_a_run() -> bool:
+    return TaskRunContext.get() is not None or FlowRunContext.get() is not None
