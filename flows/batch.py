@@ -96,6 +96,7 @@ async def run_batch(
     accounts_of = eligible(wanted, accounts)
     records = Records(store.open())
     await on_records(records.store.check)
+    await on_records(records.store.clean, batch)
     outcome = Outcome(batch, records, wanted, log)
 
     async def make(request: VideoRequest, account: GatewayCredentials) -> None:

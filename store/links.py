@@ -1,7 +1,8 @@
 """Which links may be followed, and which may be given the key.
 
 A result link comes from the gateway's answer: it is input, and could point at a machine inside the house. So a link to
-a private address is refused, unless the account's own base URL is such an address (a gateway run at home).
+a private address is refused, unless the account's own base URL is such an address (a gateway run at home). Plain http
+is followed, without the key: a paid video behind an old-fashioned link would be lost otherwise.
 
 The addresses a name resolves to are checked before the connection, and the address really connected to again after it
 (`check_peer`): a name that changes its address in between (DNS rebinding) can provoke a GET without the key, and no
@@ -49,16 +50,13 @@ def check_link(url: str, base_url: str) -> None:
     """Refuse a link that must not be followed for an account at `base_url`.
 
     Raises:
-        TransferError: neither http nor https; http although the account uses https; a name or password in the URL; or
-            a host that is, or resolves to, a private, loopback, link-local, multicast, reserved or unspecified address
-            although the host of `base_url` does not.
+        TransferError: neither http nor https; a name or password in the URL; or a host that is, or resolves to, a
+            private, loopback, link-local, multicast, reserved or unspecified address although the host of `base_url`
+            does not.
         OSError: the name does not resolve now.
     """
-    link, base = _parse(url), _parse(base_url)
-    if link.userinfo:
+    if _parse(url).userinfo:
         raise TransferError(f"link to {place(url)} refused: it carries a name or password")
-    if link.scheme == "http" and base.scheme == "https":
-        raise TransferError(f"link to {place(url)} refused: http, although the account uses https")
     if origin(url) == origin(base_url):
         return
     if any(map(_is_inside, _addresses(url))) and not any(map(_is_inside, _addresses(base_url))):
