@@ -158,6 +158,18 @@ def resolve(
     return 0
 
 
+@app.command
+def doctor(*blocks: str) -> int:
+    """Test saved blocks without spending anything: are keys accepted, can stores be written, which limits are in force?
+
+    Args:
+        blocks: Saved blocks, such as apimart-credentials/prod or s3-video-store/prod.
+    """
+    from prefect_omnivideo.doctor import examine
+
+    return examine(blocks)
+
+
 def _read_request() -> dict[str, Any]:
     try:
         return TypeAdapter(dict[str, Any]).validate_json(sys.stdin.buffer.read())

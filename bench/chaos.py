@@ -21,7 +21,7 @@ from cyclopts import App, Parameter
 from pydantic import SecretStr
 
 from bench.chaos_proxy import s3_proxy
-from bench.chaos_scene import Scene, ScenarioError, free_ports
+from bench.chaos_scene import SETTLE, ScenarioError, Scene, free_ports
 from bench.chaos_verdict import judge
 from prefect_omnivideo.blocks import S3VideoStore
 from prefect_omnivideo.demo import _prefect_server, _wait_for
@@ -149,8 +149,6 @@ SCENARIOS: dict[str, tuple[Scenario, Facts, Facts]] = {
     ),
     "links": (links, {"link_seconds": 1, "faults": FaultPlan((Fault("expired-link", times=2),))}, {}),
 }
-SETTLE = 0.3
-"""Seconds after a kill in which what the dead process had sent still arrives."""
 OUTAGE = 15.0
 """Seconds."""
 ACCOUNT: Facts = {"jobs_in_flight": 4, "request_seconds": 3, "poll_seconds": 0.3}
@@ -160,7 +158,7 @@ ACCOUNT: Facts = {"jobs_in_flight": 4, "request_seconds": 3, "poll_seconds": 0.3
 @app.default
 def chaos(
     *,
-    scenario: Annotated[list[str] | None, Parameter(negative=())] = None,
+    scenario: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     prompts: int = 60,
     kills: int = 30,
     seed: int | None = None,

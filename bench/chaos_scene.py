@@ -1,6 +1,5 @@
 """The stage of one scenario: a sandbox and runs of the flow, each a process, and what the parent sees of them."""
 
-import json
 import multiprocessing
 import socket
 import time
@@ -13,7 +12,6 @@ from typing import Any
 import httpx
 
 from bench.chaos_flow import Order, run_flow, run_sandbox
-from prefect_omnivideo.blocks import S3VideoStore
 from prefect_omnivideo.sandbox import Settings
 from prefect_omnivideo.store.record import VideoRecord, VideoState
 from prefect_omnivideo.store.records import Records

@@ -104,10 +104,7 @@ def stage() -> Generator[Stage]:
 @contextlib.contextmanager
 def _sandbox(latency: float) -> Generator[str]:
     """A sandbox that knows of nothing yet."""
-    code = (
-        "from prefect_omnivideo.sandbox import Settings, serve;"
-        f"serve(Settings(latency={latency}))"
-    )
+    code = f"from prefect_omnivideo.sandbox import Settings, serve;serve(Settings(latency={latency}))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

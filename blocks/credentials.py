@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 
+from prefect_omnivideo.providers.check import AccountCheck, check_account
 from prefect_omnivideo.providers.client import Account
 from prefect_omnivideo.providers.registry import get_provider
 from prefect_omnivideo.providers.wire import Provider, Route
@@ -93,6 +94,10 @@ class GatewayCredentials(Block):
     def account_name(self) -> str:
         """The saved block's name, or the gateway's slug for credentials that were never saved."""
         return self._block_document_name or self._provider_name
+
+    async def check(self) -> AccountCheck:
+        """Test the connection without spending anything: whether the key is accepted, and the balance if told."""
+        return await check_account(self.account())
 
     def account(self) -> Account:
         """The account as the wire needs it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,14 @@ class VideoStore(Block):
     _block_type_name = "Video Store"
     _block_type_slug = "omnivideo-video-store"
     _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
+
+    async def check(self) -> None:
+        """Test the connection: write, replace and delete a small object, and see that others are kept out.
+
+        Raises:
+            StoreError: what is wrong, and what to do about it.
+        """
+        await asyncio.to_thread(lambda: self.open().check())
 
     @abstractmethod
     def open(self) -> ObjectStore:

@@ -14,7 +14,7 @@ from prefect_omnivideo.flows.naming import batch_of_run
 from prefect_omnivideo.flows.outcome import Outcome
 from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
 from prefect_omnivideo.flows.video import make_video
-from prefect_omnivideo.providers.errors import Problem, RequestError
+from prefect_omnivideo.providers.errors import Problem, RequestError, StoreError
 from prefect_omnivideo.providers.request import VideoRequest, as_request
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.report import BatchReport
@@ -96,7 +96,10 @@ async def run_batch(
     accounts_of = eligible(wanted, accounts)
     records = Records(store.open())
     await on_records(records.store.check)
-    await on_records(records.store.clean, batch)
+    try:
+        await on_records(records.store.clean, batch)
+    except StoreError as error:
+        log.warning("what interrupted transfers may have left could not be looked for: %s", error)
     outcome = Outcome(batch, records, wanted, log)
 
     async def make(request: VideoRequest, account: GatewayCredentials) -> None:

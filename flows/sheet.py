@@ -1,5 +1,6 @@
 """A sheet of prompts: one row a video."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from prefect_omnivideo.flows.expansion import Expansion, OnBadRow, expand
 from prefect_omnivideo.flows.naming import batch_of_run, moment_of_run
 from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
 from prefect_omnivideo.flows.tables import read_table
+from prefect_omnivideo.providers.errors import RequestError
 from prefect_omnivideo.store.batch import filled
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.report import BatchReport
@@ -31,7 +33,10 @@ MAX_BYTES = 32 * 1024**2
 def _run_name() -> str:
     parameters = flow_run.parameters
     verb = "dry run of" if parameters.get("dry_run") else "sheet"
-    return f"{verb} {name_of(parameters['sheet'])} for {parameters.get('batch') or 'a batch of its own'}"
+    name = f"{verb} {name_of(parameters['sheet'])} for {parameters.get('batch') or 'a batch of its own'}"
+    with contextlib.suppress(RequestError):  # a wrong placeholder: the flow says so
+        return filled(name, moment_of_run())
+    return name
 
 
 @flow(name="Generate videos from a sheet", flow_run_name=_run_name, on_cancellation=[report_cancellation])

@@ -106,6 +106,8 @@ provider = Provider(
     },
     translate=_translate,
     encode=encode_json,
+    check_path="/v1/balance",
+    balance_path="remain_balance",
     statuses={
         "": JobStatus.QUEUED,
         "submitted": JobStatus.QUEUED,

@@ -186,6 +186,14 @@ class GatewayClient:
             return False
         return find_refusal(self.account.provider, answer) is None
 
+    async def get(self, path: str) -> Answer:
+        """The answer of one of the gateway's own pages, such as the balance.
+
+        Raises:
+            StatusUnavailableError: no answer came.
+        """
+        return await self._get(HttpCall("GET", path), path)
+
     def content_url(self, task_id: str, submit_path: str) -> str | None:
         """Where the gateway itself serves a finished job's bytes, with the key; None when it does not."""
         content = route_of(self.account.provider, submit_path).content

@@ -155,6 +155,8 @@ provider = Provider(
     },
     translate=_translate,
     encode=encode_json,
+    check_path="/api/open-api/v1/user/balance",
+    balance_path="data.available",
     statuses={
         "": JobStatus.QUEUED,
         "queued": JobStatus.QUEUED,

@@ -120,6 +120,8 @@ class Provider:
         encode: the checked native body -> the submit call for a path.
         statuses: the gateway's documented status words, normalised -> neutral status.
         url_paths: dotted paths at which a finished job's links are looked for, best first; `*` is every list item.
+        check_path: a page that any good key may read and that costs nothing: the balance, or else the list of models.
+        balance_path: dotted path of the balance on that page; empty when it tells none.
         good_codes: top-level `code` values that mean success, as strings.
         code_statuses: top-level `code` values -> the HTTP status that says the same.
     """
@@ -135,6 +137,8 @@ class Provider:
     statuses: Mapping[str, JobStatus]
     url_paths: tuple[str, ...]
     encode: Callable[[BaseModel, str], HttpCall]
+    check_path: str = "/v1/models"
+    balance_path: str = ""
     good_codes: frozenset[str] = frozenset()
     code_statuses: Mapping[str, int] = field(default_factory=dict[str, int])
 

@@ -1,6 +1,8 @@
 """Prefect's standard block tests, and what these blocks promise beyond them."""
 
+import asyncio
 import struct
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ from prefect_omnivideo import (
     SoraCompatibleCredentials,
 )
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.doctor import examine
+from prefect_omnivideo.providers.errors import StoreError
+from prefect_omnivideo.sandbox import Sandbox, Settings, running
+from tests.accounts import credentials
 
 LOGOS = Path(prefect_omnivideo.blocks.__file__).resolve().parent / "logos"
 BLOCKS = [
@@ -122,3 +128,52 @@ async def test_blocks_survive_saving_and_loading() -> None:
     assert loaded.api_key.get_secret_value() == "sk-secret"
     assert loaded.account().name == "prod"
     assert loaded.jobs_in_flight == 3
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Generator[Sandbox]:
+    with running(Settings()) as sandbox:
+        yield sandbox
+
+
+@pytest.mark.parametrize(
+    ("gateway", "balance"),
+    [("12ai", False), ("omnirouters", False), ("sora", False), ("apimart", True), ("jimmyai", True)],
+)
+async def test_a_check_spends_nothing_and_knows_the_key(gateway: str, balance: bool, sandbox: Sandbox) -> None:
+    found = await credentials(sandbox, gateway).check()
+    assert found.accepted is True
+    assert (found.balance is not None) is balance
+    wrong = await credentials(sandbox, gateway, api_key="sk-wrong").check()
+    assert wrong.accepted is False
+    assert "sk-wrong" not in wrong.message
+    assert sandbox.jobs() == []
+
+
+async def test_a_check_says_when_nobody_is_there() -> None:
+    found = await APIMartCredentials.model_validate({"api_key": "sk", "base_url": "http://127.0.0.1:9"}).check()
+    assert found.accepted is None
+    assert "could not be asked" in found.message
+
+
+async def test_a_store_is_checked(tmp_path: Path) -> None:
+    await LocalVideoStore(folder=tmp_path).check()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError):
+        await LocalVideoStore(folder=tmp_path / "file").check()
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_the_doctor_examines_saved_blocks(
+    sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await credentials(sandbox, "apimart").save("doctor-good", overwrite=True)
+    await credentials(sandbox, "jimmyai", api_key="sk-wrong").save("doctor-bad", overwrite=True)
+    await LocalVideoStore(folder=tmp_path).save("doctor", overwrite=True)
+    good = ["apimart-credentials/doctor-good", "local-video-store/doctor"]
+    assert await asyncio.to_thread(examine, good) == 0
+    assert await asyncio.to_thread(examine, [*good, "jimmyai-credentials/doctor-bad"]) == 1
+    assert await asyncio.to_thread(examine, ["apimart-credentials/none"]) == 1
+    said = capsys.readouterr().out
+    assert "20 jobs in flight" in said
+    assert "does not accept the key" in said

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,14 +66,26 @@ class Server:
             found = client.read_deployment_by_name(deployment)
             return client.create_flow_run_from_deployment(found.id, parameters=dict(parameters))
 
+    def knows(self, deployment: str) -> bool:
+        with self.client() as client:
+            try:
+                return bool(client.read_deployment_by_name(deployment))
+            except ObjectNotFound:
+                return False
+
     def ended(self, run: FlowRun) -> FlowRun:
         """The run once it has come to an end."""
-        end = time.monotonic() + FINISH
         with self.client() as client:
-            while not (now := client.read_flow_run(run.id)).state or not now.state.is_final():
-                assert time.monotonic() < end, f"{now.name} is {now.state_name} after {FINISH} s"
-                time.sleep(0.2)
-        return now
+            until(lambda: (state := client.read_flow_run(run.id).state) and state.is_final(), FINISH)
+            return client.read_flow_run(run.id)
+
+
+def until(condition: Callable[[], object], seconds: float) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not so after {seconds} s"
+        time.sleep(0.2)
 
 
 @contextmanager
@@ -99,11 +112,8 @@ def prefect_server(home: Path) -> Generator[Server]:
     server = Server(f"http://127.0.0.1:{port}/api", home)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with process(command, server.environment, home / "server.log") as running:
-        end = time.monotonic() + START
-        while not _answers(server.api):
-            assert running.poll() is None, (home / "server.log").read_text()
-            assert time.monotonic() < end, (home / "server.log").read_text()
-            time.sleep(0.2)
+        until(lambda: _answers(server.api) or running.poll() is not None, START)
+        assert running.poll() is None, (home / "server.log").read_text()
         yield server
 
 

@@ -5,8 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -18,7 +17,7 @@ from prefect_omnivideo import LocalVideoStore, S3VideoStore
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from prefect_omnivideo.sandbox.s3server import S3Server, running_s3
 from tests.accounts import credentials
-from tests.deployments.stage import ROOT, Server, prefect_server, process
+from tests.deployments.stage import ROOT, START, Server, prefect_server, process, until
 
 DEPLOYMENTS = ROOT / "deployments"
 SHEET_FLOW = "Generate videos from a sheet"
@@ -85,8 +84,90 @@ def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
         server.start(f"{SHEET_FLOW}/products", parameters["weekend"]),
     ]
     server.prefect("worker", "start", "--pool", "videos", "--type", "process", "--run-once")
-    assert {run.name: run.state_name for run in map(server.ended, runs)} == dict.fromkeys(_names(runs), "Completed")
+    ended = [server.ended(run) for run in runs]
+    assert {run.name: run.state_name for run in ended} == dict.fromkeys(map(_name, ended), "Completed")
+    today, week = f"{runs[1].expected_start_time:%Y-%m-%d}", f"{runs[1].expected_start_time:%G-W%V}"
+    assert sorted(_name(run) for run in ended) == sorted(
+        [
+            "2 prompts for a batch of their own",
+            f"sheet {today}.csv for daily/{today}",
+            "sheet inbox.csv for inbox",
+            f"sheet products-tall.yaml for tall/{week}",
+            f"sheet products-wide.yaml for wide/{week}",
+        ]
+    )
+    products = Counter(f"{product} in {style}" for product in ("mug", "cup") for style in ("noir", "clay"))
+    assert Counter(job["prompt"] for job in sandbox.jobs()) == products + products + Counter(
+        ["ad hoc", "tall", "daily one", "daily two", "inbox one"]
+    )
+    assert all(
+        job["gateway"] == "jimmyai"
+        for job in sandbox.jobs()
+        if job["body"].get("aspect_ratio") == "9:16" and "in" in job["prompt"].split()
+    )
+    listed = s3.client().list_objects_v2(Bucket="videos")["Contents"]
+    folders = Counter(item["Key"].rpartition("/")[0] for item in listed if item["Key"].endswith(".mp4"))
+    assert folders == {str(runs[0].id): 2, f"daily/{today}": 2, "inbox": 1, f"tall/{week}": 4, f"wide/{week}": 4}
+    with server.client() as client:
+        stored = [run.model_dump_json() for run in client.read_flow_runs()]
+    assert not any(sandbox.key in text for text in stored)
 
 
-def _names(runs: list[FlowRun]) -> list[str]:
-    return [run.name for run in runs]
+def test_deployments_hold_references_and_schedules_of_their_own(stage: Stage) -> None:
+    server, sandbox, s3 = stage
+    with server.client() as client:
+        names = ["Generate videos/ad-hoc", *(f"{SHEET_FLOW}/{name}" for name in ("daily", "hourly", "products"))]
+        found = {name.partition("/")[2]: client.read_deployment_by_name(name) for name in names}
+    text = json.dumps([deployment.model_dump(mode="json") for deployment in found.values()])
+    assert not any(secret in text for secret in (sandbox.key, s3.secret_access_key))
+    assert all(
+        deployment.parameters["store"] == {"$ref": {"block_document_slug": "s3-video-store/prod"}}
+        for deployment in found.values()
+    )
+    assert not any(deployment.pull_steps for deployment in found.values())
+    assert all(deployment.work_pool_name == "videos" for deployment in found.values())
+    schedules = {name: {s.slug: s.active for s in deployment.schedules} for name, deployment in found.items()}
+    assert schedules == {
+        "ad-hoc": {},
+        "daily": {"morning": True},
+        "hourly": {"every-hour": True},
+        "products": {"weekdays": True, "weekend": True},
+    }
+    strategies = {name: d.concurrency_options and d.concurrency_options.collision_strategy for name, d in found.items()}
+    assert strategies == {"ad-hoc": "ENQUEUE", "daily": "ENQUEUE", "hourly": "CANCEL_NEW", "products": "ENQUEUE"}
+
+
+def test_automations_are_created_by_the_documented_command(stage: Stage) -> None:
+    for path in sorted((DEPLOYMENTS / "automations").glob("*.yaml")):
+        name = yaml.safe_load(path.read_text())["name"]
+        assert name in stage.server.prefect("automation", "create", "--from-file", str(path.relative_to(ROOT)))
+        with stage.server.client() as client:
+            answer = client.request("POST", "/automations/filter", json={})
+        assert name in {automation["name"] for automation in answer.json()}
+
+
+def test_the_zombie_automation_names_the_flows_there_are() -> None:
+    from prefect import Flow
+
+    from prefect_omnivideo import flows
+
+    for file in ("crash-zombies.yaml", "notify-on-failure.yaml"):
+        named = yaml.safe_load((DEPLOYMENTS / "automations" / file).read_text())["trigger"]["match_related"]
+        there = {flow.name for name in flows.__all__ if isinstance(flow := getattr(flows, name), Flow)}
+        assert set(named["prefect.resource.name"]) == there
+
+
+def test_a_laptop_serves_without_a_work_pool(stage: Stage) -> None:
+    server, sandbox, _ = stage
+    (server.home / "prompts.csv").write_text("prompt\nfrom the laptop\n")
+    with process([sys.executable, "deployments/serve.py"], server.environment, server.home / "serve.log") as serving:
+        name = f"{SHEET_FLOW}/laptop"
+        until(lambda: server.knows(name) or serving.poll() is not None, START)
+        run = server.ended(server.start(name, {}))
+    assert run.state_name == "Completed", (server.home / "serve.log").read_text()
+    assert [job["prompt"] for job in sandbox.jobs()].count("from the laptop") == 1
+    assert len(list((server.home / "videos" / "laptop").glob("*.mp4"))) == 1
+
+
+def _name(run: FlowRun) -> str:
+    return run.name

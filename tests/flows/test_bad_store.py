@@ -41,7 +41,7 @@ async def test_a_missing_bucket_spends_nothing(sandbox: Sandbox) -> None:
         aws_access_key_id="a",
         aws_secret_access_key=SecretStr("b"),
     )
-    with mock_aws(), pytest.raises(StoreError, match="no-such-bucket.*create it or correct its name"):
+    with mock_aws(), pytest.raises(StoreError, match=r"no-such-bucket.*create it or correct its name"):
         await generate_videos(["x"], credentials(sandbox, "apimart"), store)
     assert sandbox.jobs() == []
 

@@ -13,14 +13,13 @@ from typing import Any
 from unittest import mock
 
 import httpx
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import SecretStr
 
 from prefect_omnivideo.providers.client import Account, GatewayClient
-from prefect_omnivideo.providers.errors import JobFailedError, OmniVideoError
+from prefect_omnivideo.providers.errors import JobFailedError
 from prefect_omnivideo.providers.registry import get_provider
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.providers.wire import Answer, HttpCall, Job, JobStatus
@@ -29,7 +28,7 @@ from prefect_omnivideo.store import settle
 from prefect_omnivideo.store.record import StoredFile, VideoRecord, VideoState
 from prefect_omnivideo.store.records import Records, parse
 from prefect_omnivideo.tasks import delivery, submission, waiting
-from tests.store.acting import Actor, Killed, Memory, Stage, acting, is_expected, log
+from tests.store.acting import Actor, Memory, Stage, acting, is_expected, log
 
 BATCH = "batch"
 VIDEOS = 2

@@ -1,0 +1,63 @@
+"""An object far away as a file: only what is read of it travels."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+class RangedFile(io.RawIOBase):
+    """A seekable file whose every read is one request. Readers want `io.BufferedReader` around it.
+
+    Args:
+        size: bytes.
+        fetch: gives the bytes from a first position up to, not including, a second one.
+    """
+
+    def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
+        self._size = size
+        self._fetch = fetch
+        self._at = 0
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def seekable(self) -> bool:
+        return True
+
+    @override
+    def tell(self) -> int:
+        return self._at
+
+    @override
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if start + offset < 0:
+            raise ValueError(f"there is nothing {-start - offset} bytes before the beginning")
+        self._at = start + offset
+        return self._at
+
+    @override
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        target = memoryview(buffer)
+        data = self._read(len(target))
+        target[: len(data)] = data
+        return len(data)
+
+    @override
+    def readall(self) -> bytes:
+        return self._read(self._size)
+
+    def _read(self, most: int) -> bytes:
+        stop = min(self._at + most, self._size)
+        data = self._fetch(self._at, stop) if self._at < stop else b""
+        self._at += len(data)
+        return data
