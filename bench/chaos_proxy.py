@@ -15,7 +15,7 @@ import uvicorn
 
 from prefect_omnivideo.sandbox.connection import Protocol, hang_up
 
-TROUBLES = {"500": 0.08, "503": 0.08, "500 after": 0.06, "no answer": 0.06, "slow": 0.12}
+TROUBLES = {"500": 0.05, "503": 0.05, "500 after": 0.05, "no answer": 0.05, "slow": 0.05}
 """How often a request meets which trouble. The two after the fact are the nasty ones: what was written, was written."""
 SLOW = (0.2, 2.0)
 """Seconds."""

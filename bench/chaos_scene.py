@@ -84,6 +84,8 @@ class Scene:
     """Settings of each account, but for the address."""
     gateways: tuple[str, ...] = GATEWAYS
     runs: int = 0
+    troubles: list[str] = field(default_factory=list[str])
+    """Why runs ended without a report."""
     in_flight: set[str] = field(default_factory=set[str])
     """Claims that stood without an outcome when something was killed."""
     _sandbox: ForkServerProcess | None = None
@@ -139,10 +141,16 @@ class Scene:
     def complete(self, most_runs: int = 12) -> Run:
         """Run the batch until every video is stored or parked: as a person would press Retry."""
         for _ in range(most_runs):
-            run = self.start().wait()
+            run = self.wait(self.start())
             if run.counts and not run.counts["pending"] and not run.counts["failed"]:
                 return run
         raise ScenarioError(f"not complete after {most_runs} more runs: {run.counts} {run.trouble}")
+
+    def wait(self, run: Run) -> Run:
+        """Until a run has ended by itself."""
+        if trouble := run.wait().trouble:
+            self.troubles.append(trouble)
+        return run
 
     def note_claims(self) -> int:
         """Take down the claims that stand without an outcome. Returns how many of them are new."""

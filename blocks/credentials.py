@@ -41,7 +41,8 @@ class GatewayCredentials(Block):
         default=20,
         ge=1,
         le=5000,
-        description="Jobs this account may have running at the gateway at a time.",
+        description="Jobs this account may have running at the gateway at a time, per flow run. Across workers: "
+        "prefect gcl create omnivideo-GATEWAY-BLOCK --limit N.",
     )
     submissions_per_minute: int | None = Field(
         default=None,

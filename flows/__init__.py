@@ -3,7 +3,15 @@
 from prefect_omnivideo.flows.batch import generate_videos
 from prefect_omnivideo.flows.collecting import collect_videos
 from prefect_omnivideo.flows.outcome import BatchFailedError
+from prefect_omnivideo.flows.sharded import generate_sharded
 from prefect_omnivideo.flows.sheet import generate_from_sheet
 from prefect_omnivideo.flows.video import generate_video
 
-__all__ = ["BatchFailedError", "collect_videos", "generate_from_sheet", "generate_video", "generate_videos"]
+__all__ = [
+    "BatchFailedError",
+    "collect_videos",
+    "generate_from_sheet",
+    "generate_sharded",
+    "generate_video",
+    "generate_videos",
+]

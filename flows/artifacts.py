@@ -28,17 +28,18 @@ class Progress:
         self._artifact: UUID | None = None
         self._shown_at = 0.0
 
-    async def show(self, done: int, description: str) -> None:
-        """Show how many are done, unless that was shown a moment ago; the last one is always shown."""
+    async def show(self, done: int, description: str) -> bool:
+        """Show how many are done, unless that was done a moment ago; the last one is always shown."""
         moment = monotonic()
         if done < self._total and moment - self._shown_at < SECONDS_BETWEEN:
-            return
+            return False
         self._shown_at = moment
         percent = 100 * done / self._total
         if self._artifact is None:
             self._artifact = await acreate_progress_artifact(percent, key="omnivideo-progress", description=description)
         else:
             await aupdate_progress_artifact(self._artifact, percent, description=description)
+        return True
 
 
 async def show_report(report: BatchReport) -> None:

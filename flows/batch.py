@@ -10,6 +10,7 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.flows.cancelling import report_cancellation
 from prefect_omnivideo.flows.fanout import eligible, fan_out
+from prefect_omnivideo.flows.limits import limited, slot
 from prefect_omnivideo.flows.naming import batch_of_run
 from prefect_omnivideo.flows.outcome import Outcome
 from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
@@ -100,10 +101,11 @@ async def run_batch(
         await on_records(records.store.clean, batch)
     except StoreError as error:
         log.warning("what interrupted transfers may have left could not be looked for: %s", error)
+    limits = await limited(accounts)
     outcome = Outcome(batch, records, wanted, log)
 
     async def make(request: VideoRequest, account: GatewayCredentials) -> None:
-        async with outcome.of(request):
+        async with outcome.of(request), slot(account, limits):
             outcome.add(await make_video(request, account, accounts, store, batch, deadline))
 
     await fan_out(zip(wanted, accounts_of, strict=True), accounts, make)

@@ -7,16 +7,22 @@ from typing import TypeVar
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.providers.errors import Problem, RequestError
-from prefect_omnivideo.providers.native import translate
 from prefect_omnivideo.providers.request import VideoRequest
+from prefect_omnivideo.store.objects import ObjectStore
+from prefect_omnivideo.store.references import check
 
 T = TypeVar("T")
 Accounts = frozenset[int]
 """Positions in a list of credentials."""
 
 
-def eligible(requests: Sequence[VideoRequest], credentials: Sequence[GatewayCredentials]) -> list[Accounts]:
-    """For each request, the accounts whose gateway can honour it.
+def eligible(
+    requests: Sequence[VideoRequest], credentials: Sequence[GatewayCredentials], store: ObjectStore | None = None
+) -> list[Accounts]:
+    """For each request, the accounts whose gateway can honour it, references and all.
+
+    Args:
+        store: where the videos go. None: whether local files can go through it is not checked.
 
     Raises:
         RequestError: naming every request that none of them can honour, and why; nothing was sent.
@@ -27,7 +33,7 @@ def eligible(requests: Sequence[VideoRequest], credentials: Sequence[GatewayCred
         refusals: dict[int, RequestError] = {}
         for index, account in enumerate(credentials):
             try:
-                translate(account.provider, request)
+                check(request, account.account(), store)
             except RequestError as error:
                 refusals[index] = error
         if len(refusals) == len(credentials):

@@ -56,8 +56,8 @@ class Outcome:
             self._problems[request.key] = str(error) or type(error).__name__
         done = len(self._made) + len(self._problems)
         text = f"{done} of {len(self._requests)} done, {len(self._made)} of them stored"
-        self._log.info("%s", text)
-        await self._progress.show(done, f"{text}: batch {self.batch}")
+        if await self._progress.show(done, f"{text}: batch {self.batch}"):
+            self._log.info("%s", text)
 
     async def conclude(self, skipped: tuple[str, ...] = ()) -> BatchReport:
         """Write gallery and report, and say how it ended.
@@ -73,7 +73,7 @@ class Outcome:
             if request.key in self._problems and (found := await on_records(self._records.load, self.batch, request)):
                 self._made[request.key] = found.record
         made = tuple(self._made[request.key] for request in self._requests if request.key in self._made)
-        report = await on_records(_write_report, self._records, self.batch, made, skipped)
+        report = await on_records(write_report, self._records, self.batch, made, skipped)
         self._log.info("%s", report.summary())
         await show_report(report)
         announce_batch(report)
@@ -91,7 +91,7 @@ class Outcome:
         return report
 
 
-def _write_report(records: Records, batch: str, made: tuple[VideoRecord, ...], skipped: tuple[str, ...]) -> BatchReport:
+def write_report(records: Records, batch: str, made: tuple[VideoRecord, ...], skipped: tuple[str, ...]) -> BatchReport:
     """Gallery and report beside the videos. They show everything the batch holds, not this run alone."""
     store, page, data = records.store, f"{batch}/index.html", f"{batch}/report.json"
     everything = BatchReport(

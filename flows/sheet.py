@@ -48,6 +48,7 @@ async def generate_from_sheet(
     template: str | None = None,
     on_bad_row: OnBadRow = "stop",
     limit: Annotated[int, Field(ge=1)] | None = None,
+    offset: Annotated[int, Field(ge=0)] = 0,
     dry_run: bool = False,
     deadline: float = 3600,
 ) -> BatchReport:
@@ -72,6 +73,7 @@ async def generate_from_sheet(
         on_bad_row: What a row that cannot be used does: stop refuses the whole sheet before anything is spent, skip
             leaves the row out.
         limit: Most videos to ask for, from the top of the sheet; for a trial. Empty: all.
+        offset: Videos at the top of the sheet to leave to others; with limit, one shard of a sheet.
         dry_run: Only say in the log what would be submitted. Nothing is spent and nothing written.
         deadline: Seconds to wait for each video. One that takes longer is picked up by the next run of the batch.
 
@@ -87,7 +89,9 @@ async def generate_from_sheet(
     accounts = as_accounts(credentials)
     name = batch_of_run(batch)
     location = filled(sheet.strip(), moment_of_run(), field="sheet")
-    expansion = await on_records(_read, location, store, template, accounts, on_bad_row, limit)
+    last = None if limit is None else offset + limit
+    expansion = await on_records(read_sheet, location, store, template, accounts, on_bad_row, last)
+    expansion = expansion._replace(requests=expansion.requests[offset:])
     log.info("sheet %s: %d videos", name_of(location), len(expansion.requests))
     for row in expansion.skipped:
         log.warning("left out: %s", row)
@@ -102,7 +106,7 @@ async def generate_from_sheet(
     return await run_batch(expansion.requests, accounts, store, name, deadline, tuple(expansion.skipped))
 
 
-def _read(
+def read_sheet(
     location: str,
     store: AnyStore,
     template: str | None,
@@ -110,6 +114,7 @@ def _read(
     on_bad_row: OnBadRow,
     limit: int | None,
 ) -> Expansion:
+    """The requests of a sheet at a location, as `expand` gives them."""
     bucket = store.model_copy(update={"prefix": ""}).open() if isinstance(store, S3VideoStore) else None
     file = read(location, at_most=MAX_BYTES, bucket=bucket if isinstance(bucket, Bucket) else None)
     return expand(read_table(file), template, accounts, on_bad_row, limit)

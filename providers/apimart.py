@@ -19,7 +19,7 @@ from prefect_omnivideo.providers.native import (
     wrong_value,
 )
 from prefect_omnivideo.providers.request import VideoRequest
-from prefect_omnivideo.providers.wire import JobStatus, Provider, Route, encode_json
+from prefect_omnivideo.providers.wire import JobStatus, Provider, Route, Upload, encode_json
 
 MODEL = "gemini-omni-flash-preview"
 _KNOWN_OTHER_IMAGES = (".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".svg")
@@ -106,6 +106,17 @@ provider = Provider(
     },
     translate=_translate,
     encode=encode_json,
+    uploads=(
+        # providers.md, section 4: other endpoints. What videos are made from must be JPEG or PNG all the same.
+        Upload(
+            path="/v1/uploads/images",
+            field="file",
+            types=("image/jpeg", "image/png", "image/webp", "image/gif"),
+            most_bytes=20 * 1024**2,
+            url_path="url",
+            good_for=72 * 3600,
+        ),
+    ),
     check_path="/v1/balance",
     balance_path="remain_balance",
     statuses={

@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -37,6 +39,8 @@ from prefect_omnivideo.providers.wire import Answer, HttpCall, Job, Provider, Ro
 
 SUBMIT_ATTEMPTS = 5
 STATUS_ATTEMPTS = 5
+SLOWEST_UPLOAD = 128 * 1024
+"""Bytes per second; what takes longer than the file's size at this pace is given up."""
 LONGEST_RETRY_AFTER = 120.0
 """Seconds; a gateway that asks for more is asked again after this."""
 
@@ -194,6 +198,23 @@ class GatewayClient:
         """
         return await self._get(HttpCall("GET", path), path)
 
+    async def post_file(self, path: str, field: str, file: Path, name: str, content_type: str) -> Answer:
+        """The answer to a file, posted once as a multipart form in constant memory.
+
+        Raises:
+            UnreachableError: no answer came, or the file cannot be read.
+        """
+        with await _open(file) as opened:
+            seconds = self.account.request_seconds + os.fstat(opened.fileno()).st_size / SLOWEST_UPLOAD
+            body = {"files": [(field, (name, opened, content_type))]}
+            try:
+                async with self._admitted(self._rates.queries):
+                    return await self._exchange(self._http, HttpCall("POST", path), seconds, body)
+            except (httpx.HTTPError, TimeoutError) as error:
+                raise UnreachableError(
+                    f"{self.account.provider.title} could not be sent {name} ({_reason(error)}). Nothing was spent."
+                ) from None
+
     def content_url(self, task_id: str, submit_path: str) -> str | None:
         """Where the gateway itself serves a finished job's bytes, with the key; None when it does not."""
         content = route_of(self.account.provider, submit_path).content
@@ -265,13 +286,18 @@ class GatewayClient:
             self._gate.release()
 
     async def _send(self, http: httpx.AsyncClient, call: HttpCall) -> Answer:
+        with ExitStack() as opened:
+            files: list[tuple[str, Any]] = [(name, (None, value.encode("utf-8"))) for name, value in call.form]
+            for name, path in call.files:
+                # Under a name of ours: how files are called on this machine is nobody's business.
+                files.append((name, (f"reference{path.suffix}", opened.enter_context(await _open(path)))))
+            body: dict[str, Any] = {"files": files} if files else {"json": call.json} if call.json is not None else {}
+            return await self._exchange(http, call, self.account.request_seconds, body)
+
+    async def _exchange(self, http: httpx.AsyncClient, call: HttpCall, seconds: float, body: dict[str, Any]) -> Answer:
         url = join_url(self.account.base_url, call.path)
-        files: list[tuple[str, Any]] = [(name, (None, value.encode("utf-8"))) for name, value in call.form]
-        for name, path in call.files:
-            files.append((name, (path.name, await asyncio.to_thread(path.read_bytes))))
-        body: dict[str, Any] = {"files": files} if files else {"json": call.json} if call.json is not None else {}
         # httpx counts its time-outs per read; a trickle of bytes could go on for ever.
-        async with asyncio.timeout(self.account.connect_seconds + self.account.request_seconds):
+        async with asyncio.timeout(self.account.connect_seconds + seconds):
             response = await http.request(call.method, url, **body)
         # A gateway may quote the key in its error text.
         text = response.text.replace(self.account.api_key.get_secret_value(), "***")
@@ -279,6 +305,13 @@ class GatewayClient:
         with suppress(ValueError):
             parsed = json.loads(text)
         return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, parsed, text[:500])
+
+
+async def _open(path: Path) -> BinaryIO:
+    try:
+        return await asyncio.to_thread(path.open, "rb")
+    except OSError as error:
+        raise UnreachableError(f"{path} cannot be read ({error.strerror}). Nothing was sent.") from None
 
 
 def route_of(provider: Provider, submit_path: str) -> Route:

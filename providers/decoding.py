@@ -271,8 +271,6 @@ def normalise(word: str) -> str:
 def retry_after(answer: Answer) -> float | None:
     """Seconds the answer asks to wait: the `Retry-After` header, as a number or as a date."""
     value = answer.headers.get("retry-after", "").strip()
-    if not value:
-        return None
     if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
         return float(value)
     try:

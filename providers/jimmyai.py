@@ -19,7 +19,7 @@ from prefect_omnivideo.providers.native import (
     wrong_value,
 )
 from prefect_omnivideo.providers.request import VideoRequest
-from prefect_omnivideo.providers.wire import JobStatus, Provider, Route, encode_json
+from prefect_omnivideo.providers.wire import JobStatus, Provider, Route, Upload, encode_json
 
 MODEL = "Gemini-Omini"
 """The gateway's own spelling."""
@@ -155,6 +155,18 @@ provider = Provider(
     },
     translate=_translate,
     encode=encode_json,
+    uploads=(
+        # providers.md, section 5: other endpoints.
+        Upload(
+            path="/api/open-api/v1/files/upload",
+            field="file",
+            types=("image/", "video/", "audio/"),
+            most_bytes=100 * 1024**2,
+            url_path="data.url",
+            good_for=3 * 24 * 3600,
+        ),
+    ),
+    mixed_models=frozenset({FIXED_MODEL}),
     check_path="/api/open-api/v1/user/balance",
     balance_path="data.available",
     statuses={

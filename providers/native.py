@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -14,6 +15,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from prefect_omnivideo.providers.errors import Problem, RequestError
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.providers.wire import Provider
+
+_SIGNATURE = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)(?:=|%3D))[\w%/+=.~-]+", re.IGNORECASE)
 
 
 class ClosedBody(BaseModel):
@@ -165,7 +168,8 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, portable: Mapping[str
 
 
 def shorten(text: str, width: int = 80) -> str:
-    """The start of a text, for a message."""
+    """The start of a text, for a message. A gateway may quote a presigned link: its signature is left out."""
+    text = _SIGNATURE.sub(r"\1***", text)
     return text if len(text) <= width else text[: width - 1] + "…"
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue, model_validator
 
 from prefect_omnivideo.providers import newapi
 from prefect_omnivideo.providers.native import Link, OpenBody, Text, broken, is_link, shorten, wrong_value
+from prefect_omnivideo.providers.references import is_local, local_path
 from prefect_omnivideo.providers.sora_portable import (
     GEMINI,
     KLING,
     KlingModel,
-    is_local,
+    pick_file,
     translate,
 )
-from prefect_omnivideo.providers.wire import HttpCall, Provider, Route, encode_json
+from prefect_omnivideo.providers.wire import Attachment, HttpCall, Provider, Route, encode_json
 
 KLING_MODELS: tuple[str, ...] = get_args(KlingModel)
 _GEMINI_MODES = ("t2v", "r2v", "edit")
@@ -200,7 +200,7 @@ def _encode(native: BaseModel, path: str) -> HttpCall:
         (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
         for name, value in fields.items()
     )
-    return HttpCall("POST", path, form=form, files=(("input_reference", Path(reference)),))
+    return HttpCall("POST", path, form=form, files=(("input_reference", local_path(reference)),))
 
 
 provider = Provider(
@@ -229,6 +229,8 @@ provider = Provider(
     hints={"sound": "options.sound, for Kling models"},
     translate=translate,
     encode=_encode,
+    # The whole body may have 128 MB in this family (section 6.3); room is left for the other fields.
+    attachment=Attachment(pick_file, most_bytes=127 * 1024**2),
     statuses=newapi.STATUSES,
     url_paths=newapi.URL_PATHS,
     good_codes=newapi.GOOD_CODES,

@@ -5,12 +5,12 @@ Three dialects: gemini-omni, Kling, and every other model.
 
 from __future__ import annotations
 
-import re
 from typing import Literal, get_args
 
 from pydantic import JsonValue
 
 from prefect_omnivideo.providers.native import check_mode, drop_empty, refuse, whole_seconds
+from prefect_omnivideo.providers.references import is_local
 from prefect_omnivideo.providers.request import VideoRequest
 
 GEMINI = "gemini-omni"
@@ -28,11 +28,6 @@ KlingModel = Literal[
 ]
 
 Body = dict[str, JsonValue]
-
-
-def is_local(reference: str) -> bool:
-    """Whether a reference names a file of this machine, to be uploaded."""
-    return not reference.startswith("data:") and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", reference)
 
 
 def translate(request: VideoRequest) -> Body:
@@ -57,6 +52,19 @@ def translate(request: VideoRequest) -> Body:
     if request.negative_prompt is not None:
         raise refuse("negative_prompt", f"{model} documents none", f"the prompt, or model {KLING}")
     return body | (_gemini(request) if model == GEMINI else _other(request))
+
+
+def pick_file(request: VideoRequest) -> str | None:
+    """The local image that goes into the form as `input_reference`: the only reference there is (section 0)."""
+    images = (request.first_frame, *request.images) if request.first_frame else request.images
+    if len(images) != 1 or request.last_frame or request.videos or request.audios:
+        return None
+    # Lists and objects cannot be sent beside a file.
+    lists = request.mode in ("reference_images", "reference_material") or any(
+        isinstance(value, list | dict) and value and name != "metadata" for name, value in request.options.items()
+    )
+    takes_files = request.model not in (KLING, *get_args(KlingModel))
+    return images[0] if takes_files and not lists and is_local(images[0]) else None
 
 
 def _gemini(request: VideoRequest) -> Body:

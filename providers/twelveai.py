@@ -132,6 +132,7 @@ provider = Provider(
     },
     translate=_translate,
     encode=_encode,
+    mixed_models=frozenset({"", MODEL}),
     statuses=newapi.STATUSES,
     url_paths=newapi.URL_PATHS,
     good_codes=newapi.GOOD_CODES,

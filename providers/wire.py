@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, JsonValue
 
@@ -104,6 +104,48 @@ class Job:
     poll_after: float | None = None
 
 
+Kind = Literal["image", "video", "audio"]
+"""Kinds of reference media: the first half of their content types."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A gateway's own endpoint that keeps a file for a while and gives a link to it. It costs nothing.
+
+    Attributes:
+        path: where the file is posted, as a multipart form.
+        field: the form's field that holds it.
+        types: content types it takes; one that ends in "/" stands for all of that kind.
+        most_bytes: size of the largest file.
+        url_path: dotted path of the link in the answer.
+        good_for: seconds the link works.
+    """
+
+    path: str
+    field: str
+    types: tuple[str, ...]
+    most_bytes: int
+    url_path: str
+    good_for: float
+
+    def takes(self, content_type: str) -> bool:
+        """Whether files of this type may be uploaded."""
+        return any(content_type == kind or (kind[-1] == "/" and content_type.startswith(kind)) for kind in self.types)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An image that travels with the submission itself, as part of a form.
+
+    Attributes:
+        pick: the local file of a request that travels so, if there is one.
+        most_bytes: size of the largest file.
+    """
+
+    pick: Callable[[VideoRequest], str | None]
+    most_bytes: int
+
+
 @dataclass(frozen=True, eq=False)
 class Provider:
     """One gateway: its documents as data, and the pure functions that speak its language.
@@ -120,6 +162,9 @@ class Provider:
         encode: the checked native body -> the submit call for a path.
         statuses: the gateway's documented status words, normalised -> neutral status.
         url_paths: dotted paths at which a finished job's links are looked for, best first; `*` is every list item.
+        uploads: the endpoints that take reference media, best first.
+        attachment: the file that a submission may carry, where the gateway takes one.
+        mixed_models: models whose `images` may be videos as well; an empty name stands for the default model.
         check_path: a page that any good key may read and that costs nothing: the balance, or else the list of models.
         balance_path: dotted path of the balance on that page; empty when it tells none.
         good_codes: top-level `code` values that mean success, as strings.
@@ -137,6 +182,9 @@ class Provider:
     statuses: Mapping[str, JobStatus]
     url_paths: tuple[str, ...]
     encode: Callable[[BaseModel, str], HttpCall]
+    uploads: tuple[Upload, ...] = ()
+    attachment: Attachment | None = None
+    mixed_models: frozenset[str] = frozenset()
     check_path: str = "/v1/models"
     balance_path: str = ""
     good_codes: frozenset[str] = frozenset()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import uuid
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 from urllib.parse import quote
@@ -26,6 +25,7 @@ from prefect_omnivideo.store.objects import (
     checked_name,
     checked_prefix,
 )
+from prefect_omnivideo.store.ranged import RangedFile
 from prefect_omnivideo.store.s3client import client
 from prefect_omnivideo.store.s3errors import code_of, store_error
 
@@ -40,6 +40,7 @@ _PART = 8 * 1024 * 1024
 _TRANSFER = TransferConfig(
     multipart_threshold=_PART, multipart_chunksize=_PART, use_threads=False, preferred_transfer_client="classic"
 )
+_READ_AHEAD = 1024 * 1024
 _LONGEST_LINK = 7 * 24 * 3600
 _LONGEST_KEY = 1024
 _WRITER = "writer"
@@ -147,18 +148,18 @@ class Bucket(ObjectStore):
     @override
     def open(self, name: str) -> BinaryIO:
         key = self._key(name)
-        with ExitStack() as unless_complete:
-            try:
-                file = unless_complete.enter_context(tempfile.TemporaryFile(prefix="omnivideo-"))
-                with self._explained(key):
-                    self._client.download_fileobj(self.bucket, key, file, Config=_TRANSFER)
-                file.seek(0)
-            except OSError as error:
-                raise StoreError(
-                    f"no room for {self.uri(name)} in {tempfile.gettempdir()}: {error.strerror}"
-                ) from error
-            unless_complete.pop_all()
-            return cast("BinaryIO", file)
+        with self._explained(key):
+            found = self._client.head_object(Bucket=self.bucket, Key=key)
+
+        def fetch(start: int, stop: int) -> bytes:
+            with self._explained(key):
+                part = self._client.get_object(
+                    Bucket=self.bucket, Key=key, Range=f"bytes={start}-{stop - 1}", IfMatch=found["ETag"]
+                )
+                with part["Body"] as body:
+                    return body.read()
+
+        return cast("BinaryIO", io.BufferedReader(RangedFile(found["ContentLength"], fetch), _READ_AHEAD))
 
     @override
     def size(self, name: str) -> int | None:
@@ -206,6 +207,15 @@ class Bucket(ObjectStore):
                     )
                     aborted += 1
         return aborted
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where the server listens."""
+        return self._client.meta.endpoint_url
+
+    def whole(self) -> Bucket:
+        """The same bucket without the prefix."""
+        return Bucket(self._client, self.bucket)
 
     @property
     def _base(self) -> str:

@@ -13,10 +13,12 @@ from pydantic import BaseModel
 from prefect_omnivideo.providers.client import Account, GatewayClient, connect
 from prefect_omnivideo.providers.errors import NotAcceptedError, RecordConflictError, StoreUnavailableError
 from prefect_omnivideo.providers.native import translate
+from prefect_omnivideo.providers.references import own_references, stand_in
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.store.record import Attempt, VideoRecord, VideoState, new_record, now
 from prefect_omnivideo.store.records import Records, Versioned
 from prefect_omnivideo.tasks.keeping import Log, keep, latest
+from prefect_omnivideo.tasks.references import reachable
 from prefect_omnivideo.tasks.threads import on_records
 
 CLAIM_PAUSE = 1.0
@@ -39,12 +41,15 @@ async def submit(
         SubmissionUnknownError: the outcome cannot be known; the record is `unknown`.
         StoreError: the claim could not be written, so nothing was sent.
     """
-    body = translate(account.provider, request)
+    body = translate(account.provider, stand_in(account.provider, request))
+    has_own = bool(own_references(request))
     async with connect(account) as client:
-        # A turn may be long in coming; what was submitted before needs none.
-        found = await on_records(records.load, batch, request) if client.is_paced else None
+        # A turn and an upload may take long; what was submitted before needs neither.
+        found = await on_records(records.load, batch, request) if client.is_paced or has_own else None
         if found and not _may_submit(found.record):
             return await settled(records, found)
+        if has_own:
+            body = translate(account.provider, await reachable(request, client, records.store))
         async with client.turn():
             mark = uuid4().hex
 

@@ -184,6 +184,11 @@ def test_the_message_carries_code_reason_and_advice() -> None:
     assert caught.value.http_status == 403
 
 
+def test_a_redirect_is_blamed_on_the_base_url() -> None:
+    with pytest.raises(RefusedError, match="base URL redirects"):
+        read_submission(get_provider("sora"), _answer(301, ""))
+
+
 def test_a_long_reason_is_cut() -> None:
     with pytest.raises(RefusedError) as caught:
         read_submission(get_provider("sora"), _answer(400, {"message": "x" * 100_000}))

@@ -52,6 +52,8 @@ _IS_KLING = {"model": "kling-video", "model_name": "kling-v2-6"}
             _VEO
             | {"mode": "reference_material", "image_urls": [_IMAGE], "video_urls": [_VIDEO], "audio_urls": [_AUDIO]},
         ),
+        (_VEO | {"videos": (_VIDEO,)}, _VEO | {"mode": "reference_material", "video_urls": [_VIDEO]}),
+        (_VEO | {"audios": (_AUDIO,)}, _VEO | {"mode": "reference_material", "audio_urls": [_AUDIO]}),
         (_KLING, _IS_KLING | {"mode": "t2v"}),
         (_KLING | {"negative_prompt": "rain"}, _IS_KLING | {"mode": "t2v", "negative_prompt": "rain"}),
         (_KLING | {"images": (_IMAGE,)}, _IS_KLING | {"mode": "i2v", "image": _IMAGE}),

@@ -195,6 +195,11 @@ def test_the_outer_status_counts(outer: str, inner: str, status: str) -> None:
     assert (job.status, job.urls, job.task_id) == (JobStatus(status), (), "task_1")
 
 
+def test_the_envelope_of_an_answer_has_no_say() -> None:
+    body = {"status": "success", "data": {"task_id": "t", "status": "processing"}}
+    assert _status("sora", body).status is JobStatus.RUNNING
+
+
 def test_the_whole_success_example_of_seed_4() -> None:
     data: dict[str, Any] = {"id": "task_1", "status": "completed", "progress": 100, "created": 1779246294}
     data |= {"completed": 1779246334, "actual_time": 40, "estimated_time": 60, "cost": 1.0, "credits_cost": 10}

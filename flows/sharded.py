@@ -1,0 +1,148 @@
+"""A long sheet, shared among many workers: each shard is a flow run of its own, and the store is all they share."""
+
+import asyncio
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import arun_deployment
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.blocks.stores import VideoStore
+from prefect_omnivideo.flows.artifacts import Progress, show_report
+from prefect_omnivideo.flows.batch import as_accounts
+from prefect_omnivideo.flows.expansion import OnBadRow
+from prefect_omnivideo.flows.naming import batch_of_run, moment_of_run
+from prefect_omnivideo.flows.outcome import BatchFailedError, write_report
+from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
+from prefect_omnivideo.flows.sheet import read_sheet
+from prefect_omnivideo.providers.errors import Problem, RequestError
+from prefect_omnivideo.store.batch import filled
+from prefect_omnivideo.store.records import Records
+from prefect_omnivideo.store.report import BatchReport
+from prefect_omnivideo.tasks.events import announce_batch
+from prefect_omnivideo.tasks.keeping import Log
+from prefect_omnivideo.tasks.threads import on_records
+
+SHARD_TRIES = 3
+"""Flow runs for one shard: a shard whose worker died is picked up by another one, and pays for nothing again."""
+
+
+def _run_name() -> str:
+    return f"shards of {flow_run.parameters['sheet'].rpartition('/')[2]} for {flow_run.parameters['batch']}"
+
+
+@flow(name="Generate sharded", flow_run_name=_run_name)
+async def generate_sharded(
+    sheet: str,
+    credentials: AnyCredentials | list[AnyCredentials],
+    store: AnyStore,
+    batch: str,
+    deployment: str = "Generate videos from a sheet/shard",
+    shard_size: Annotated[int, Field(ge=1, le=500)] = 200,
+    shards_in_flight: Annotated[int, Field(ge=1, le=100)] = 8,
+    template: str | None = None,
+    on_bad_row: OnBadRow = "stop",
+    deadline: float = 3600,
+) -> BatchReport:
+    """Make the videos of a long sheet with many workers, each shard in a flow run of its own.
+
+    The sheet is read and checked before anything is spent; shards are told which part of it is theirs, never the rows.
+    Run again with the same batch, and only what is missing is submitted.
+
+    Args:
+        sheet: As for Generate videos from a sheet; every worker must be able to read it.
+        credentials: The saved account that makes and bills the videos, or several. Its jobs in flight count for each
+            shard; set up a concurrency limit to hold them down across workers.
+        store: The saved store for the videos and their records; every worker must be able to reach it.
+        batch: Name of the batch, or a template such as daily-{date}, filled in once for all shards.
+        deployment: The deployment of Generate videos from a sheet that workers run, as flow name/deployment name.
+        shard_size: Videos of one shard.
+        shards_in_flight: Shards that run at a time.
+        template: As for Generate videos from a sheet.
+        on_bad_row: As for Generate videos from a sheet.
+        deadline: Seconds to wait for each video.
+
+    Returns:
+        What became of every video of the batch.
+
+    Raises:
+        RequestError: the sheet cannot be used, or a block is not saved; nothing was submitted.
+        BatchFailedError: a video failed or has an unknown outcome, or a shard did not end well.
+    """
+    log = get_run_logger()
+    accounts, name = as_accounts(credentials), batch_of_run(batch)
+    location = filled(sheet.strip(), moment_of_run(), field="sheet")
+    shared = {
+        "sheet": location,
+        "credentials": [_reference(account, "credentials") for account in accounts],
+        "store": _reference(store, "store"),
+        "batch": name,
+        "template": template,
+        "on_bad_row": on_bad_row,
+        "deadline": deadline,
+    }
+    expansion = await on_records(read_sheet, location, store, template, accounts, on_bad_row, None)
+    offsets = range(0, len(expansion.requests), shard_size)
+    log.info("sheet %s: %d videos in %d shards", location, len(expansion.requests), len(offsets))
+    progress, room, done = Progress(max(1, len(offsets))), asyncio.Semaphore(shards_in_flight), 0
+
+    async def run(offset: int) -> str:
+        nonlocal done
+        async with room:
+            problem = await _run_shard(deployment, name, {**shared, "offset": offset, "limit": shard_size}, log)
+        done += 1
+        await progress.show(done, f"{done} of {len(offsets)} shards done: batch {name}")
+        return problem
+
+    problems = [problem for problem in await asyncio.gather(*map(run, offsets)) if problem]
+    records = Records(store.open())
+    made = tuple(await on_records(lambda: list(records.batch(name))))
+    report = await on_records(write_report, records, name, made, tuple(expansion.skipped))
+    await show_report(report)
+    announce_batch(report)
+    log.info("%s", report.summary())
+    missing = len({request.key for request in expansion.requests} - {record.key for record in made})
+    if missing:
+        problems.append(f"{missing} videos were never submitted")
+    if problems or report.failed or report.unknown:
+        raise BatchFailedError(" ".join([report.summary(), *problems]), report)
+    return report
+
+
+async def _run_shard(deployment: str, batch: str, parameters: dict[str, Any], log: Log) -> str:
+    """Run one shard to its end, again when its worker died; what is wrong with it, or nothing."""
+    first, size = parameters["offset"] + 1, parameters["limit"]
+    what = f"videos {first} to {first + size - 1}"
+    for number in range(1, SHARD_TRIES + 1):
+        run: FlowRun = await arun_deployment(
+            deployment,
+            parameters=parameters,
+            flow_run_name=f"{batch}: {what}",
+            idempotency_key=f"{flow_run.id}-{flow_run.run_count}-{first}-{number}",
+        )
+        state = run.state
+        if state is None or state.is_completed():
+            return ""
+        if not state.is_crashed():
+            return f"Shard with {what} ended {state.name}: {state.message}."
+        log.warning("the shard with %s crashed (%s); it is run again and collects what was paid for", what, run.name)
+    return f"Shard with {what} crashed {SHARD_TRIES} times."
+
+
+def _reference(block: GatewayCredentials | VideoStore, field: str) -> dict[str, dict[str, str]]:
+    """A saved block as a parameter: only its name travels to the workers.
+
+    Raises:
+        RequestError: it was never saved.
+    """
+    name = block._block_document_name  # pyright: ignore[reportPrivateUsage]  # Prefect offers no public way
+    if not name:
+        raise RequestError(
+            [Problem(field, "the block was never saved, and its secrets must not travel", "a saved block")],
+            subject="parameters",
+        )
+    return {"$ref": {"block_document_slug": f"{type(block).get_block_type_slug()}/{name}"}}

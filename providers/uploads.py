@@ -1,0 +1,59 @@
+"""A file handed over to a gateway's own upload endpoint: as often as it takes, since it costs nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import stamina
+
+from prefect_omnivideo.providers.client import LONGEST_RETRY_AFTER, GatewayClient
+from prefect_omnivideo.providers.decoding import find_refusal, retry_after
+from prefect_omnivideo.providers.errors import NotAcceptedError, RefusedError, UnauthorizedError, UnavailableError
+from prefect_omnivideo.providers.json_values import dig
+from prefect_omnivideo.providers.native import is_link
+from prefect_omnivideo.providers.wire import Answer, Provider, Upload
+
+UPLOAD_ATTEMPTS = 5
+
+
+async def upload(client: GatewayClient, endpoint: Upload, file: Path, name: str, content_type: str) -> str:
+    """Hand a file over, at most `UPLOAD_ATTEMPTS` times.
+
+    Args:
+        name: what the gateway is told the file is called.
+
+    Returns:
+        The gateway's link to it, good for `endpoint.good_for` seconds.
+
+    Raises:
+        NotAcceptedError: the gateway does not take it, or cannot be reached; nothing was spent.
+    """
+    async for attempt in stamina.retry_context(
+        on=_again, attempts=UPLOAD_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
+    ):
+        with attempt:
+            answer = await client.post_file(endpoint.path, endpoint.field, file, name, content_type)
+            return _read_link(client.account.provider, endpoint, answer, name)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _read_link(provider: Provider, endpoint: Upload, answer: Answer, name: str) -> str:
+    refusal = find_refusal(provider, answer)
+    if refusal:
+        text, status = f"{provider.title} did not take the reference {name}: {refusal}", refusal.status
+        if status in (408, 425, 429) or status >= 500:
+            raise UnavailableError(text, http_status=status, retry_after=retry_after(answer))
+        if status in (401, 403):
+            raise UnauthorizedError(f"{text}. Check the key of the credentials block.", http_status=status)
+        raise RefusedError(text, http_status=status)
+    for link in dig(answer.body, endpoint.url_path):
+        if isinstance(link, str) and is_link(link):
+            return link
+    raise UnavailableError(f"{provider.title} took the reference {name} and gave no link", http_status=answer.status)
+
+
+def _again(error: Exception) -> bool | float:
+    if not (isinstance(error, NotAcceptedError) and error.waiting_helps):
+        return False
+    seconds = error.retry_after if isinstance(error, UnavailableError) else None
+    return True if seconds is None else min(seconds, LONGEST_RETRY_AFTER)
