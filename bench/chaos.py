@@ -70,7 +70,7 @@ def s3(scene: Scene, rng: random.Random, kills: int) -> Facts:
     with s3_proxy(str(scene.store["endpoint_url"]), rng) as proxy:
         scene.store["endpoint_url"] = proxy.url
         runs = [scene.start(), scene.start()]
-        scene.wait_for_accepted(len(scene.prompts) // 3, runs[0])
+        scene.wait_for_accepted(len(scene.prompts) // 2, runs[0])
         proxy.go_down(OUTAGE)
         for run in runs:
             scene.wait(run)

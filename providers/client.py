@@ -11,13 +11,11 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -39,8 +37,6 @@ from prefect_omnivideo.providers.wire import Answer, HttpCall, Job, Provider, Ro
 
 SUBMIT_ATTEMPTS = 5
 STATUS_ATTEMPTS = 5
-SLOWEST_UPLOAD = 128 * 1024
-"""Bytes per second; what takes longer than the file's size at this pace is given up."""
 LONGEST_RETRY_AFTER = 120.0
 """Seconds; a gateway that asks for more is asked again after this."""
 
@@ -172,7 +168,7 @@ class GatewayClient:
             on=_ask_again, attempts=STATUS_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=30, wait_jitter=0.5
         ):
             with attempt:
-                answer = await self._get(HttpCall("GET", route.status.format(task_id=task_id)), task_id)
+                answer = await self._get(HttpCall("GET", route.status.format(task_id=quote(task_id, safe=""))), task_id)
                 return read_status(self.account.provider, answer, task_id)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -185,7 +181,7 @@ class GatewayClient:
         if route.cancel is None:
             return None
         try:
-            answer = await self._get(HttpCall("DELETE", route.cancel.format(task_id=task_id)), task_id)
+            answer = await self._get(HttpCall("DELETE", route.cancel.format(task_id=quote(task_id, safe=""))), task_id)
         except StatusUnavailableError:
             return False
         return find_refusal(self.account.provider, answer) is None
@@ -198,27 +194,19 @@ class GatewayClient:
         """
         return await self._get(HttpCall("GET", path), path)
 
-    async def post_file(self, path: str, field: str, file: Path, name: str, content_type: str) -> Answer:
-        """The answer to a file, posted once as a multipart form in constant memory.
+    async def post_file(self, path: str, field: str, file: tuple[str, BinaryIO, str], seconds: float) -> Answer:
+        """The answer to a file (name, content, type), posted once as a form; `seconds` beyond those of any request.
 
         Raises:
-            UnreachableError: no answer came, or the file cannot be read.
+            httpx.HTTPError, TimeoutError: no answer came.
         """
-        with await _open(file) as opened:
-            seconds = self.account.request_seconds + os.fstat(opened.fileno()).st_size / SLOWEST_UPLOAD
-            body = {"files": [(field, (name, opened, content_type))]}
-            try:
-                async with self._admitted(self._rates.queries):
-                    return await self._exchange(self._http, HttpCall("POST", path), seconds, body)
-            except (httpx.HTTPError, TimeoutError) as error:
-                raise UnreachableError(
-                    f"{self.account.provider.title} could not be sent {name} ({_reason(error)}). Nothing was spent."
-                ) from None
+        async with self._admitted(self._rates.queries):
+            return await self._exchange(self._http, HttpCall("POST", path), {"files": [(field, file)]}, seconds)
 
     def content_url(self, task_id: str, submit_path: str) -> str | None:
         """Where the gateway itself serves a finished job's bytes, with the key; None when it does not."""
         content = route_of(self.account.provider, submit_path).content
-        return join_url(self.account.base_url, content.format(task_id=task_id)) if content else None
+        return join_url(self.account.base_url, content.format(task_id=quote(task_id, safe=""))) if content else None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -289,29 +277,27 @@ class GatewayClient:
         with ExitStack() as opened:
             files: list[tuple[str, Any]] = [(name, (None, value.encode("utf-8"))) for name, value in call.form]
             for name, path in call.files:
-                # Under a name of ours: how files are called on this machine is nobody's business.
-                files.append((name, (f"reference{path.suffix}", opened.enter_context(await _open(path)))))
+                try:
+                    file = opened.enter_context(await asyncio.to_thread(path.open, "rb"))
+                except OSError as error:
+                    raise UnreachableError(f"{path} cannot be read ({error.strerror}). Nothing was sent.") from None
+                files.append((name, (f"reference{path.suffix}", file)))
             body: dict[str, Any] = {"files": files} if files else {"json": call.json} if call.json is not None else {}
-            return await self._exchange(http, call, self.account.request_seconds, body)
+            return await self._exchange(http, call, body)
 
-    async def _exchange(self, http: httpx.AsyncClient, call: HttpCall, seconds: float, body: dict[str, Any]) -> Answer:
+    async def _exchange(
+        self, http: httpx.AsyncClient, call: HttpCall, body: dict[str, Any], extra_seconds: float = 0.0
+    ) -> Answer:
         url = join_url(self.account.base_url, call.path)
         # httpx counts its time-outs per read; a trickle of bytes could go on for ever.
-        async with asyncio.timeout(self.account.connect_seconds + seconds):
+        async with asyncio.timeout(self.account.connect_seconds + self.account.request_seconds + extra_seconds):
             response = await http.request(call.method, url, **body)
         # A gateway may quote the key in its error text.
         text = response.text.replace(self.account.api_key.get_secret_value(), "***")
         parsed: JsonValue = None
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             parsed = json.loads(text)
         return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, parsed, text[:500])
-
-
-async def _open(path: Path) -> BinaryIO:
-    try:
-        return await asyncio.to_thread(path.open, "rb")
-    except OSError as error:
-        raise UnreachableError(f"{path} cannot be read ({error.strerror}). Nothing was sent.") from None
 
 
 def route_of(provider: Provider, submit_path: str) -> Route:

@@ -154,8 +154,7 @@ def _submission_error(provider: Provider, refusal: Refusal, answer: Answer) -> O
         return UnauthorizedError(f"{text}. Check the key of the credentials block.", http_status=status)
     if status in (425, 429):
         return RateLimitedError(text, http_status=status, retry_after=retry_after(answer))
-    # A gateway that refuses says why in JSON; a bare 503 comes from a proxy that may have passed the request on.
-    if status == 503 and isinstance(answer.body, dict):
+    if status == 503:
         return UnavailableError(text, http_status=status, retry_after=retry_after(answer))
     if 300 <= status < 400:
         return RefusedError(f"{text}. The base URL redirects; set the one it leads to.", http_status=status)

@@ -71,11 +71,7 @@ class JimmyAIRequest(ClosedBody):
             raise broken("video_urls", f"{FIXED_MODEL} takes no video_urls", "the video's URL in image_urls")
         if self.generation_type == "frame":
             raise broken("generation_type", f"{FIXED_MODEL} has no first-frame mode", f"reference, or {MODEL}")
-        # The gateway would ignore these and bill 10 seconds at 720p [seed 5].
-        if self.duration not in (None, 10):
-            raise broken("duration", f"{FIXED_MODEL} ignores {self.duration} and makes 10 seconds", "10, or nothing")
-        if self.resolution not in (None, "720p"):
-            raise broken("resolution", f"{FIXED_MODEL} ignores {self.resolution} and makes 720p", "720p, or nothing")
+        # Duration and resolution are documented as ignored: 10 seconds at 720p are made and billed [seed 5].
         return self
 
 

@@ -167,7 +167,7 @@ class SoraRequest(OpenBody):
             self._need("image_url", "image", "input_reference", why="mode i2v")
         elif self.mode == "i2v_first_last":
             self._need("image_url", why="mode i2v_first_last")
-            self._need("end_image_url", why="mode i2v_first_last")
+            self._need("end_image_url", "last_image_url", why="mode i2v_first_last")
         elif self.mode == "reference_images":
             self._need("reference_images", why="mode reference_images")
         elif self.mode == "reference_material":

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
+import httpx
 import stamina
 
 from prefect_omnivideo.providers.client import LONGEST_RETRY_AFTER, GatewayClient
 from prefect_omnivideo.providers.decoding import find_refusal, retry_after
-from prefect_omnivideo.providers.errors import NotAcceptedError, RefusedError, UnauthorizedError, UnavailableError
+from prefect_omnivideo.providers.errors import (
+    NotAcceptedError,
+    RefusedError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+)
 from prefect_omnivideo.providers.json_values import dig
 from prefect_omnivideo.providers.native import is_link
 from prefect_omnivideo.providers.wire import Answer, Provider, Upload
 
 UPLOAD_ATTEMPTS = 5
+SLOWEST = 128 * 1024
+"""Bytes per second; an upload that is slower is given up."""
 
 
 async def upload(client: GatewayClient, endpoint: Upload, file: Path, name: str, content_type: str) -> str:
@@ -32,15 +43,29 @@ async def upload(client: GatewayClient, endpoint: Upload, file: Path, name: str,
         on=_again, attempts=UPLOAD_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
     ):
         with attempt:
-            answer = await client.post_file(endpoint.path, endpoint.field, file, name, content_type)
+            answer = await _post(client, endpoint, file, name, content_type)
             return _read_link(client.account.provider, endpoint, answer, name)
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def _post(client: GatewayClient, endpoint: Upload, file: Path, name: str, content_type: str) -> Answer:
+    title = client.account.provider.title
+    try:
+        with await asyncio.to_thread(file.open, "rb") as opened:
+            seconds = os.fstat(opened.fileno()).st_size / SLOWEST
+            return await client.post_file(endpoint.path, endpoint.field, (name, opened, content_type), seconds)
+    except (httpx.HTTPError, TimeoutError) as error:
+        raise UnreachableError(
+            f"{title} could not be sent {file} ({type(error).__name__}). Nothing was spent."
+        ) from None
+    except OSError as error:
+        raise RefusedError(f"{file} cannot be read ({error.strerror}). Nothing was spent.") from None
 
 
 def _read_link(provider: Provider, endpoint: Upload, answer: Answer, name: str) -> str:
     refusal = find_refusal(provider, answer)
     if refusal:
-        text, status = f"{provider.title} did not take the reference {name}: {refusal}", refusal.status
+        text, status = f"{provider.title} did not take the file {name}: {refusal}", refusal.status
         if status in (408, 425, 429) or status >= 500:
             raise UnavailableError(text, http_status=status, retry_after=retry_after(answer))
         if status in (401, 403):
@@ -49,7 +74,7 @@ def _read_link(provider: Provider, endpoint: Upload, answer: Answer, name: str) 
     for link in dig(answer.body, endpoint.url_path):
         if isinstance(link, str) and is_link(link):
             return link
-    raise UnavailableError(f"{provider.title} took the reference {name} and gave no link", http_status=answer.status)
+    raise UnavailableError(f"{provider.title} took the file {name} and gave no link", http_status=answer.status)
 
 
 def _again(error: Exception) -> bool | float:

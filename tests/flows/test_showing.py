@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.sorting import ArtifactSort
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.flows import generate_videos
@@ -52,7 +53,9 @@ async def test_progress_report_and_table_are_artifacts(sandbox: Sandbox, store: 
     assert run_id is not None
     async with get_client() as client:
         artifacts = await client.read_artifacts(
-            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id])),
+            sort=ArtifactSort.CREATED_DESC,
+            limit=20,
         )
     by_key = {artifact.key: artifact for artifact in artifacts}
     assert by_key["omnivideo-progress"].data == 100
