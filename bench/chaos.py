@@ -101,7 +101,7 @@ def restart(scene: Scene, rng: random.Random, kills: int) -> Facts:
 
 
 def storm(scene: Scene, rng: random.Random, kills: int) -> Facts:
-    """Every second submission meets 429, with and without Retry-After, several times."""
+    """Many submissions meet 429, with and without Retry-After, some several times."""
     scene.complete()
     stats = scene.stats()["gateways"].values()
     return {"refused": sum(counts.get("refused", 0) for counts in stats)}
@@ -134,9 +134,9 @@ SCENARIOS: dict[str, tuple[Scenario, Facts, Facts]] = {
         {
             "faults": FaultPlan(
                 (
-                    Fault("retry-after", value=2, times=2, probability=0.5),
-                    Fault("429", times=2, probability=0.5),
-                    Fault("429-empty", times=1, probability=0.5),
+                    Fault("retry-after", value=2, times=1, probability=0.3),
+                    Fault("429", times=2, probability=0.3),
+                    Fault("429-empty", times=1, probability=0.3),
                 )
             )
         },

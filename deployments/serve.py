@@ -5,7 +5,7 @@ python deployments/serve.py
 """
 
 from prefect import serve
-from prefect.deployments.runner import EntrypointType
+from prefect.deployments.runner import EntrypointType, RunnerDeployment
 
 from prefect_omnivideo.flows import generate_from_sheet, generate_videos
 
@@ -19,13 +19,15 @@ BLOCKS = {"credentials": block("apimart-credentials/prod"), "store": block("loca
 
 if __name__ == "__main__":
     serve(
-        generate_videos.to_deployment(
+        RunnerDeployment.from_flow(
+            generate_videos,
             "laptop",
             description="A list of prompts, typed into the form.",
             parameters=BLOCKS,
             entrypoint_type=EntrypointType.MODULE_PATH,
         ),
-        generate_from_sheet.to_deployment(
+        RunnerDeployment.from_flow(
+            generate_from_sheet,
             "laptop",
             description="The rows that are new in prompts.csv, every hour.",
             parameters={**BLOCKS, "sheet": "~/prompts.csv", "batch": "laptop", "on_bad_row": "skip"},

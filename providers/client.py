@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO, NamedTuple
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -168,7 +169,7 @@ class GatewayClient:
             on=_ask_again, attempts=STATUS_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=30, wait_jitter=0.5
         ):
             with attempt:
-                answer = await self._get(HttpCall("GET", route.status.format(task_id=quote(task_id, safe=""))), task_id)
+                answer = await self._get(HttpCall("GET", _path(route.status, task_id)), task_id)
                 return read_status(self.account.provider, answer, task_id)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -181,7 +182,7 @@ class GatewayClient:
         if route.cancel is None:
             return None
         try:
-            answer = await self._get(HttpCall("DELETE", route.cancel.format(task_id=quote(task_id, safe=""))), task_id)
+            answer = await self._get(HttpCall("DELETE", _path(route.cancel, task_id)), task_id)
         except StatusUnavailableError:
             return False
         return find_refusal(self.account.provider, answer) is None
@@ -206,7 +207,7 @@ class GatewayClient:
     def content_url(self, task_id: str, submit_path: str) -> str | None:
         """Where the gateway itself serves a finished job's bytes, with the key; None when it does not."""
         content = route_of(self.account.provider, submit_path).content
-        return join_url(self.account.base_url, content.format(task_id=quote(task_id, safe=""))) if content else None
+        return join_url(self.account.base_url, _path(content, task_id)) if content else None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -298,6 +299,11 @@ class GatewayClient:
         with suppress(ValueError, RecursionError):
             parsed = json.loads(text)
         return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, parsed, text[:500])
+
+
+def _path(template: str, task_id: str) -> str:
+    """The path for a task; an id is the gateway's word and may hold anything."""
+    return template.format(task_id=quote(task_id, safe=""))
 
 
 def route_of(provider: Provider, submit_path: str) -> Route:

@@ -46,3 +46,23 @@ def _until_end(queue: Queue[bytes | Exception | None]) -> Iterator[bytes]:
         if isinstance(item, Exception):
             raise item
         yield item
+
+
+def gathered(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes in pieces of at least `size`. Whatever `pieces` raises is raised after what came before it."""
+    held: list[bytes] = []
+    missing = size
+    broken: Exception | None = None
+    try:
+        for piece in pieces:
+            held.append(piece)
+            missing -= len(piece)
+            if missing <= 0:
+                yield b"".join(held)
+                held, missing = [], size
+    except Exception as error:
+        broken = error
+    if held:
+        yield b"".join(held)
+    if broken:
+        raise broken
