@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 # A new file in the package means a new link in the strict editable install.
 FILES := $(VENV)/.files
 
-.PHONY: setup demo test lint types bench lock clean FORCE
+.PHONY: setup demo test lint types bench chaos lock clean FORCE
 
 setup: $(VENV)/.installed
 
@@ -45,6 +45,9 @@ types: setup
 
 bench: setup
 	@$(BIN)/python -m bench
+
+chaos: setup
+	@$(BIN)/python -m bench.chaos
 
 # Pins with hashes, for every platform and Python from 3.11 on; names no index.
 lock: | $(UV)

@@ -44,10 +44,10 @@ class GatewayCredentials(Block):
         description="Jobs this account may have running at the gateway at a time, per flow run. Across workers: "
         "prefect gcl create omnivideo-GATEWAY-BLOCK --limit N.",
     )
-    submissions_per_minute: int | None = Field(
-        default=None,
-        ge=1,
-        description="Most jobs to submit in any minute. Empty: as many as the gateway takes.",
+    submissions_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Most jobs to submit in any minute. 0: as many as the gateway takes.",
     )
     requests_in_flight: int = Field(
         default=8,
@@ -109,7 +109,7 @@ class GatewayCredentials(Block):
             api_key=self.api_key,
             route=self._route(),
             jobs_in_flight=self.jobs_in_flight,
-            submissions_per_minute=self.submissions_per_minute,
+            submissions_per_minute=self.submissions_per_minute or None,
             requests_in_flight=self.requests_in_flight,
             request_seconds=self.request_seconds,
             poll_seconds=self.poll_seconds,

@@ -6,15 +6,20 @@ import asyncio
 from abc import abstractmethod
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
 
+from prefect_omnivideo.blocks.aws import settings_of
 from prefect_omnivideo.blocks.credentials import REPOSITORY, logo
 from prefect_omnivideo.store.local import Folder
 from prefect_omnivideo.store.objects import ObjectStore
 from prefect_omnivideo.store.s3 import Bucket, client
+from prefect_omnivideo.store.transfer import MAX_BYTES
+
+if TYPE_CHECKING:
+    from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
 
 
 class VideoStore(Block):
@@ -23,6 +28,10 @@ class VideoStore(Block):
     _block_type_name = "Video Store"
     _block_type_slug = "omnivideo-video-store"
     _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
+
+    max_video_bytes: int = Field(
+        default=MAX_BYTES, ge=1, description="Size limit of one video in bytes, which stops a runaway download."
+    )
 
     async def check(self) -> None:
         """Test the connection: write, replace and delete a small object, and see that others are kept out.
@@ -83,7 +92,11 @@ class S3VideoStore(VideoStore):
     _logo_url: ClassVar[Any] = logo("s3-store")
 
     bucket: str = Field(min_length=3, max_length=63, description="Name of the bucket, which must exist.")
-    prefix: str = Field(default="", description="Folder within the bucket, such as videos/omni.")
+    prefix: str = Field(
+        default="",
+        description="Folder within the bucket, such as videos/omni. Always the same one, since the records in it keep "
+        "videos from being paid twice: dates belong into the name of the batch.",
+    )
     endpoint_url: str | None = Field(
         default=None, title="Endpoint URL", description="Address of an S3-compatible server. Empty: Amazon S3."
     )
@@ -96,28 +109,79 @@ class S3VideoStore(VideoStore):
     aws_secret_access_key: SecretStr | None = Field(
         default=None, title="Secret access key", description="Secret that belongs to the access key."
     )
+    aws_session_token: SecretStr | None = Field(
+        default=None, title="Session token", description="Token that belongs to a temporary access key."
+    )
+    role_arn: str | None = Field(
+        default=None,
+        title="Role ARN",
+        pattern=r"^arn:.+:.+$",
+        description="Role to act in, assumed with the access key or the default AWS chain and renewed in time. Links "
+        "to files end with the session of the role, after an hour at most.",
+    )
+    addressing_style: Literal["auto", "path", "virtual"] = Field(
+        default="auto",
+        description="Where the bucket's name goes: into the path of the URL, or into its host name. Servers that know "
+        "no host names of buckets need path.",
+    )
+    server_side_encryption: Literal["AES256", "aws:kms"] | None = Field(
+        default=None, description="How S3 encrypts what is written. Empty: as the bucket is set up."
+    )
+    kms_key_id: str | None = Field(
+        default=None, title="KMS key ID", description="Key for aws:kms. Empty: the AWS managed key."
+    )
+    storage_class: Literal["STANDARD", "INTELLIGENT_TIERING", "STANDARD_IA", "ONEZONE_IA", "GLACIER_IR"] | None = Field(
+        default=None,
+        description="Storage class of the videos; records and pages are always kept at hand. Empty: STANDARD.",
+    )
     request_checksums: Literal["when_supported", "when_required"] = Field(
         default="when_supported",
         description="When S3 is sent checksums to verify; some S3-compatible servers need when_required.",
     )
 
     @model_validator(mode="after")
-    def _both_or_neither(self) -> S3VideoStore:
+    def _fit_together(self) -> S3VideoStore:
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
             raise ValueError("access key ID and secret access key belong together: give both, or neither")
+        if self.aws_session_token and not self.aws_access_key_id:
+            raise ValueError("the session token belongs to an access key: give that and its secret too, or neither")
+        if self.kms_key_id and self.server_side_encryption != "aws:kms":
+            raise ValueError("the KMS key ID is for server-side encryption aws:kms: choose that, or leave the key out")
         return self
+
+    @classmethod
+    def from_prefect_aws(
+        cls, block: S3Bucket | AwsCredentials | MinIOCredentials, bucket: str | None = None, **settings: Any
+    ) -> Self:
+        """A store with the settings of a block of prefect-aws (extra `aws`).
+
+        Args:
+            block: an S3Bucket, which brings its bucket and its folder, or credentials alone.
+            bucket: name of the bucket, where the block has none.
+            settings: further fields of this block, such as `prefix`. They go before those of the other one.
+
+        Raises:
+            ValueError: the block has a setting that has no counterpart here; nothing is silently dropped.
+        """
+        named = {"bucket": bucket} if bucket else {}
+        return cls.model_validate({**settings_of(block), **named, **settings})
 
     def open(self) -> ObjectStore:
         """The bucket as an object store."""
-        secret = self.aws_secret_access_key
         return _bucket(
             self.bucket,
             self.prefix,
-            self.endpoint_url,
-            self.region_name,
-            self.aws_access_key_id,
-            secret.get_secret_value() if secret else None,
-            self.request_checksums,
+            endpoint_url=self.endpoint_url,
+            region_name=self.region_name,
+            access_key_id=self.aws_access_key_id,
+            secret_access_key=self.aws_secret_access_key,
+            session_token=self.aws_session_token,
+            role_arn=self.role_arn,
+            addressing_style=self.addressing_style,
+            server_side_encryption=self.server_side_encryption,
+            kms_key_id=self.kms_key_id,
+            storage_class=self.storage_class,
+            request_checksums=self.request_checksums,
         )
 
 
@@ -125,21 +189,39 @@ class S3VideoStore(VideoStore):
 def _bucket(
     bucket: str,
     prefix: str,
+    *,
     endpoint_url: str | None,
     region_name: str | None,
     access_key_id: str | None,
-    secret_access_key: str | None,
+    secret_access_key: SecretStr | None,
+    session_token: SecretStr | None,
+    role_arn: str | None,
+    addressing_style: Literal["auto", "path", "virtual"],
+    server_side_encryption: Literal["AES256", "aws:kms"] | None,
+    kms_key_id: str | None,
+    storage_class: str | None,
     request_checksums: Literal["when_supported", "when_required"],
 ) -> Bucket:
     """Clients are costly to make and safe to share between threads."""
+    made = client(
+        endpoint_url=endpoint_url,
+        region_name=region_name,
+        access_key_id=access_key_id,
+        secret_access_key=_told(secret_access_key),
+        session_token=_told(session_token),
+        role_arn=role_arn,
+        addressing_style=addressing_style,
+        request_checksum_calculation=request_checksums,
+    )
     return Bucket(
-        client(
-            endpoint_url=endpoint_url,
-            region_name=region_name,
-            access_key_id=access_key_id,
-            secret_access_key=secret_access_key,
-            request_checksum_calculation=request_checksums,
-        ),
+        made,
         bucket,
         prefix,
+        server_side_encryption=server_side_encryption,
+        kms_key_id=kms_key_id,
+        storage_class=storage_class,
     )
+
+
+def _told(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

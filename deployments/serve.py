@@ -5,7 +5,8 @@ python deployments/serve.py
 """
 
 from prefect import serve
-from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.deployments.runner import RunnerDeployment
+from prefect.types.entrypoint import EntrypointType
 
 from prefect_omnivideo.flows import generate_from_sheet, generate_videos
 

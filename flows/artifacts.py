@@ -56,11 +56,11 @@ def _row(record: VideoRecord) -> dict[str, str | float | None]:
         "prompt": record.request.prompt[:200],
         "gateway": get_provider(record.attempt.provider).title,
         "state": str(record.state),
+        "reason": reason(record) or "; ".join(record.differences),
         "seconds": duration if isinstance(duration, int | float) else None,
         "MB": round(file.size / 1e6, 2) if file else None,
         "cost": record.cost,
         "video": file.uri if file else "",
-        "reason": reason(record) or "; ".join(record.differences),
         "task id": record.attempt.task_id,
         "key": record.key,
     }

@@ -13,12 +13,13 @@ from prefect_omnivideo.flows.fanout import eligible, fan_out
 from prefect_omnivideo.flows.limits import limited, slot
 from prefect_omnivideo.flows.naming import batch_of_run
 from prefect_omnivideo.flows.outcome import Outcome
-from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
+from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Prompts
 from prefect_omnivideo.flows.video import make_video
-from prefect_omnivideo.providers.errors import Problem, RequestError, StoreError
+from prefect_omnivideo.providers.errors import Problem, RequestError
 from prefect_omnivideo.providers.request import VideoRequest, as_request
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.report import BatchReport
+from prefect_omnivideo.tasks.delivery import clean_up
 from prefect_omnivideo.tasks.threads import on_records
 
 
@@ -29,7 +30,7 @@ def _run_name() -> str:
 
 @flow(name="Generate videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
 async def generate_videos(
-    prompts: list[str | VideoRequest],
+    prompts: Prompts,
     credentials: AnyCredentials | list[AnyCredentials],
     store: AnyStore,
     batch: str | None = None,
@@ -97,10 +98,7 @@ async def run_batch(
     accounts_of = eligible(wanted, accounts)
     records = Records(store.open())
     await on_records(records.store.check)
-    try:
-        await on_records(records.store.clean, batch)
-    except StoreError as error:
-        log.warning("what interrupted transfers may have left could not be looked for: %s", error)
+    await clean_up(records.store, log)
     limits = await limited(accounts)
     outcome = Outcome(batch, records, wanted, log)
 

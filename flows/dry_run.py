@@ -22,7 +22,8 @@ def describe(requests: Sequence[VideoRequest], known: Collection[str], accounts:
         accounts: credentials of the run.
     """
     new = [request for request in requests if request.key not in known]
-    lines = [f"Dry run: {len(new)} of {len(requests)} videos would be submitted; the batch has the others already."]
+    others = f"; the batch has the other {len(requests) - len(new)}" if len(new) < len(requests) else ""
+    lines = [f"Dry run: {len(new)} of {len(requests)} videos would be submitted{others}."]
     where = Counter(_destination(request, accounts) for request in new)
     lines += [f"  {count} x {destination}" for destination, count in where.items()]
     lines.append("Cost: not known beforehand, as no gateway documents its prices to rely on. Nothing was spent.")

@@ -23,6 +23,7 @@ from prefect_omnivideo.providers.errors import Problem, RequestError
 from prefect_omnivideo.store.batch import filled
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.report import BatchReport
+from prefect_omnivideo.store.sheets import name_of
 from prefect_omnivideo.tasks.events import announce_batch
 from prefect_omnivideo.tasks.keeping import Log
 from prefect_omnivideo.tasks.threads import on_records
@@ -32,7 +33,7 @@ SHARD_TRIES = 3
 
 
 def _run_name() -> str:
-    return f"shards of {flow_run.parameters['sheet'].rpartition('/')[2]} for {flow_run.parameters['batch']}"
+    return f"shards of {name_of(flow_run.parameters['sheet'])} for {flow_run.parameters['batch']}"
 
 
 @flow(name="Generate sharded", flow_run_name=_run_name)
@@ -87,7 +88,7 @@ async def generate_sharded(
     }
     expansion = await on_records(read_sheet, location, store, template, accounts, on_bad_row, None)
     offsets = range(0, len(expansion.requests), shard_size)
-    log.info("sheet %s: %d videos in %d shards", location, len(expansion.requests), len(offsets))
+    log.info("sheet %s: %d videos in %d shards", name_of(location), len(expansion.requests), len(offsets))
     progress, room, done = Progress(max(1, len(offsets))), asyncio.Semaphore(shards_in_flight), 0
 
     async def run(offset: int) -> str:

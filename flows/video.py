@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from prefect import flow
+from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
@@ -11,6 +12,7 @@ from prefect_omnivideo.flows.naming import batch_of_run
 from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
 from prefect_omnivideo.providers.request import VideoRequest, as_request
 from prefect_omnivideo.store.record import VideoRecord, VideoState
+from prefect_omnivideo.tasks.delivery import clean_up
 from prefect_omnivideo.tasks.nodes import nodes, store_video
 from prefect_omnivideo.tasks.ownership import check_hopeful, is_owner
 
@@ -43,6 +45,7 @@ async def generate_video(
     Raises:
         OmniVideoError: why there is no video; see `prefect_omnivideo.providers.errors`.
     """
+    await clean_up(store.open(), get_run_logger())
     return await make_video(as_request(prompt), credentials, [credentials], store, batch_of_run(batch), deadline)
 
 

@@ -218,7 +218,10 @@ class Download:
         return InterruptedTransferError(f"{self._place}: {what} ({type(error).__name__})")
 
     def _too_large(self) -> TransferError:
-        return TransferError(f"{self._place}: larger than the limit of {self._max_bytes} bytes (`max_bytes`)")
+        return TransferError(
+            f"{self._place}: larger than the limit of {self._max_bytes} bytes; raise `max_video_bytes` of the store if "
+            "it should be"
+        )
 
     def _quote(self, body: bytes) -> str:
         """The beginning of a text in an error message, without anything that may be secret."""

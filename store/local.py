@@ -153,14 +153,13 @@ class Folder(ObjectStore):
         return self.uri(name)
 
     @override
-    def clean(self, prefix: str = "") -> int:
-        parent = checked_prefix(prefix).rpartition("/")[0]
+    def clean(self, *, older_than: float = LEFTOVER_AGE) -> int:
         removed = 0
-        for file in _files(self.path / parent):
+        for file in _files(self.path):
             if not (file.name.startswith(".") and file.name.endswith(_HALF_WRITTEN)):
                 continue
             with _explained(file), contextlib.suppress(FileNotFoundError):
-                if time.time() - file.stat().st_mtime > LEFTOVER_AGE:
+                if time.time() - file.stat().st_mtime > older_than:
                     file.unlink()
                     removed += 1
         return removed

@@ -59,24 +59,25 @@ def examine(path: Path, field: str, accepted: str) -> MediaFile:
     def refused(rule: str) -> RequestError:
         return RequestError([Problem(field, rule, accepted)])
 
+    name = repr(str(path))
     try:
         mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise refused(f"{path} is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}")
-        with path.open("rb") as file:
-            head = file.read(HEAD)
         version = _version(path)
+        # A named pipe would keep whoever opens it.
+        head = _beginning(path) if stat.S_ISREG(mode) else b""
     except FileNotFoundError:
-        raise refused(f"{path}: there is no such file") from None
+        raise refused(f"there is no file {name}") from None
     except OSError as error:
-        raise refused(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError:  # such as a null byte in the name
-        raise refused(f"{str(path)!r} cannot be the name of a file") from None
+        raise refused(f"{name} cannot be read: {error.strerror}") from None
+    except ValueError:  # such as a null byte in it
+        raise refused(f"{name} cannot be the name of a file") from None
+    if not stat.S_ISREG(mode):
+        raise refused(f"{name} is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}")
     if not head:
-        raise refused(f"{path} is empty")
+        raise refused(f"{name} is empty")
     media = recognise(head)
     if media is None:
-        raise refused(f"{path} is no image, video or audio by its content")
+        raise refused(f"{name} is no image, video or audio by its content")
     return MediaFile(path, media.content_type, media.ending, version[1], version)
 
 
@@ -129,7 +130,14 @@ class _Guarded:
 
 
 def _changed(path: Path) -> RequestError:
-    return RequestError([Problem("references", f"{path} was changed while it was read", "a file that is left alone")])
+    return RequestError(
+        [Problem("references", f"{str(path)!r} was changed while it was read", "a file that is left alone")]
+    )
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD)
 
 
 def _version(path: Path) -> tuple[int, int, int]:

@@ -85,8 +85,8 @@ class ObjectStore(ABC):
         """Address that a browser opens: a presigned URL good for so many seconds, or the `file://` address."""
 
     @abstractmethod
-    def clean(self, prefix: str = "") -> int:
-        """Remove what interrupted writes of more than a day ago left behind; says how many there were."""
+    def clean(self, *, older_than: float = LEFTOVER_AGE) -> int:
+        """Remove what writes left behind that were interrupted so many seconds ago; says how many there were."""
 
     def check(self) -> None:
         """Prove that this place can be written and keeps the promises that paying once rests on.

@@ -77,6 +77,8 @@ class Attempt(Part):
     """In the gateway's account currency, where it tells."""
     credits: float | None = None
     """In the gateway's credits, where it tells."""
+    generated_seconds: float | None = None
+    """From the gateway's taking the job to its finishing it, by its own clock, where it tells."""
 
 
 class StoredFile(Part):
@@ -138,6 +140,11 @@ class VideoRecord(Part):
         return self.attempt.failure
 
     @property
+    def is_abandoned(self) -> bool:
+        """Whether a person gave it up."""
+        return self.failure is not None and self.failure.category == "abandoned"
+
+    @property
     def cost(self) -> float | None:
         """Sum over the attempts whose gateway told, in the gateways' account currency; None when none told."""
         known = [attempt.cost for attempt in self.attempts if attempt.cost is not None]
@@ -179,9 +186,13 @@ class VideoRecord(Part):
         released = old.model_copy(update={"released": True, "message": f"{old.message}; released to be sent again"})
         return self._step(VideoState.FAILED, failure=released, finished_at=now())
 
-    def finished(self, cost: float | None, credits: float | None) -> VideoRecord:
+    def finished(
+        self, cost: float | None, credits: float | None, *, generated_seconds: float | None = None
+    ) -> VideoRecord:
         """The gateway finished the video; it is not in the store yet."""
-        return self._step(self.state, finished_at=self.attempt.finished_at or now(), cost=cost, credits=credits)
+        finished_at = self.attempt.finished_at or now()
+        told: dict[str, object] = {"cost": cost, "credits": credits, "generated_seconds": generated_seconds}
+        return self._step(self.state, finished_at=finished_at, **told)
 
     def stored(self, files: tuple[StoredFile, ...], differences: tuple[str, ...] = ()) -> VideoRecord:
         """The video is in the store."""

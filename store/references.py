@@ -97,7 +97,7 @@ def object_link(reference: Reference, store: ObjectStore) -> str:
     size = bucket.size(key)
     if not size:
         fault = "there is no such object" if size is None else "it is empty"
-        raise _refused(reference, f"{reference.value}: {fault}", "an object with content")
+        raise _refused(reference, f"{reference.value!r}: {fault}", "an object with content")
     return bucket.link(key, seconds=LINK_SECONDS)
 
 
@@ -124,8 +124,8 @@ def _check_kind(way: Passage, request: VideoRequest, account: Account) -> None:
     if reference.field.startswith("images.") and (request.model or "") in account.provider.mixed_models:
         kinds.append("video")
     if content_type and content_type.partition("/")[0] not in kinds:
-        what = way.file.path if way.file else reference.value
-        raise _refused(reference, f"{what} is {content_type}", " or ".join(map(_one, kinds)))
+        what = str(way.file.path) if way.file else reference.value
+        raise _refused(reference, f"{what!r} is {content_type}", " or ".join(map(_one, kinds)))
 
 
 def _check_attachment(way: Passage, account: Account) -> None:
@@ -136,7 +136,7 @@ def _check_attachment(way: Passage, account: Account) -> None:
 
 def _check_size(reference: Reference, file: MediaFile, most_bytes: int, account: Account) -> None:
     if file.size > most_bytes:
-        rule = f"{file.path} has {file.size} bytes, more than {account.provider.title} takes"
+        rule = f"{str(file.path)!r} has {file.size} bytes, more than {account.provider.title} takes"
         raise _refused(reference, rule, f"at most {most_bytes} bytes ({most_bytes // 1024**2} MiB), or an https URL")
 
 
@@ -148,7 +148,7 @@ def _check_store(way: Passage, account: Account, store: ObjectStore | None) -> N
         kind = way.file.content_type.partition("/")[0]
         raise _refused(
             way.reference,
-            f"{way.file.path} is a local file, {account.provider.title} documents no upload of {_one(kind)}, "
+            f"{str(way.file.path)!r} is a local file, {account.provider.title} documents no upload of {_one(kind)}, "
             f"and it cannot fetch from {store.uri('')}",
             "an https URL, s3://bucket/key, or an S3 store, through which local files can be fetched",
         )

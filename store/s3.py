@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import uuid
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,6 +45,8 @@ _READ_AHEAD = 1024 * 1024
 _LONGEST_LINK = 7 * 24 * 3600
 _LONGEST_KEY = 1024
 _WRITER = "writer"
+_STREAMED = re.compile(r"[0-9a-f]{16}(-\d+)?\.\w+$")
+"""Keys of videos and staged references: a bucket may hold unfinished uploads of others, which are not ours to abort."""
 
 _CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _ABSENT = frozenset({"NoSuchKey", "NotFound", "404"})
@@ -194,17 +197,15 @@ class Bucket(ObjectStore):
             )
 
     @override
-    def clean(self, prefix: str = "") -> int:
-        start = self._base + checked_prefix(prefix)
-        oldest = datetime.now(UTC) - timedelta(seconds=LEFTOVER_AGE)
+    def clean(self, *, older_than: float = LEFTOVER_AGE) -> int:
+        latest = datetime.now(UTC) - timedelta(seconds=older_than)
         aborted = 0
-        with self._explained(start):
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=start)
+        with self._explained(self._base):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=self._base)
             for upload in (upload for page in pages for upload in page.get("Uploads", [])):
-                if "Key" in upload and "UploadId" in upload and upload.get("Initiated", oldest) < oldest:
-                    self._client.abort_multipart_upload(
-                        Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                    )
+                key, started = upload.get("Key", ""), upload.get("Initiated", latest)
+                if _STREAMED.search(key) and "UploadId" in upload and started < latest:
+                    self._client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload["UploadId"])
                     aborted += 1
         return aborted
 

@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from prefect_omnivideo.providers.errors import StoreError
+from prefect_omnivideo.store.role import assume
 from prefect_omnivideo.store.s3errors import what_happened
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def client(
     access_key_id: str | None = None,
     secret_access_key: str | None = None,
     session_token: str | None = None,
+    role_arn: str | None = None,
     addressing_style: Literal["auto", "path", "virtual"] = "auto",
     request_checksum_calculation: Literal["when_supported", "when_required"] = "when_supported",
 ) -> S3Client:
@@ -36,6 +38,7 @@ def client(
         access_key_id: with `secret_access_key`.
         secret_access_key: never part of an error.
         session_token: for passing credentials.
+        role_arn: role to act in, which these credentials, or those of the chain, may assume. Renewed before it ends.
         addressing_style: `path` where the server knows no bucket subdomains.
         request_checksum_calculation: `when_required` for servers that refuse the checksums that AWS takes since 2025.
 
@@ -55,6 +58,8 @@ def client(
             aws_session_token=session_token,
             region_name=region_name,
         )
+        if role_arn:
+            session = assume(session, role_arn)
         made: S3Client = session.client(
             "s3",
             endpoint_url=endpoint_url,

@@ -61,6 +61,8 @@ def what_happened(error: BaseException) -> str:
     name = type(error).__name__
     if isinstance(error, ClientError):
         code = code_of(error)
+        if error.operation_name == "AssumeRole":
+            return f"{code}: the role cannot be assumed: correct its ARN, or allow these credentials sts:AssumeRole"
         known = _WHAT_TO_DO.get(code) or error.response.get("Error", {}).get("Message") or "no reason given"
         return f"{code}: {known}"
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):

@@ -28,12 +28,14 @@ def resubmit(records: Records, key: str, batch: str | None) -> VideoRecord:
 
 
 def abandon(records: Records, key: str, batch: str | None) -> VideoRecord:
-    """Nobody wants it any more; a job that runs goes on at the gateway and is billed, and is not collected.
+    """Nobody wants it any more, and runs of the batch no longer fail because of it.
+
+    A job that runs goes on at the gateway and is billed, and is not collected.
 
     Raises:
         StoreError: there is no such record, or it needs no such decision.
     """
-    given_up = (VideoState.SUBMITTED,)
+    given_up = (VideoState.SUBMITTED, VideoState.FAILED)
     return _settle(records, key, batch, given_up, lambda record: record.failed("abandoned", "a person gave it up"))
 
 

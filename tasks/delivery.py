@@ -5,23 +5,28 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from prefect_omnivideo.providers.client import Account, connect
-from prefect_omnivideo.providers.errors import LinkExpiredError
+from prefect_omnivideo.providers.errors import LinkExpiredError, NotAVideoError, StoreError
 from prefect_omnivideo.providers.wire import Job
 from prefect_omnivideo.store import media
 from prefect_omnivideo.store.objects import ObjectStore
 from prefect_omnivideo.store.record import StoredFile, VideoRecord
 from prefect_omnivideo.store.records import Records
-from prefect_omnivideo.store.transfer import Source, transfer
+from prefect_omnivideo.store.transfer import MAX_BYTES, Source, transfer
 from prefect_omnivideo.tasks.keeping import Log, keep, latest
-from prefect_omnivideo.tasks.threads import on_transfers
+from prefect_omnivideo.tasks.threads import on_examinations, on_records, on_transfers
 from prefect_omnivideo.tasks.waiting import with_links
 
 LINK_RENEWALS = 3
 """Fresh links asked for when a link is no longer good."""
 
 
-async def deliver(record: VideoRecord, job: Job, account: Account, records: Records, log: Log) -> VideoRecord:
+async def deliver(
+    record: VideoRecord, job: Job, account: Account, records: Records, log: Log, max_bytes: int = MAX_BYTES
+) -> VideoRecord:
     """Stream a finished job's files into the store, examine them, and file the video as stored.
+
+    Args:
+        max_bytes: a file larger than this is refused.
 
     Raises:
         TransferError: the gateway's links gave no video, not even fresh ones.
@@ -29,12 +34,14 @@ async def deliver(record: VideoRecord, job: Job, account: Account, records: Reco
     """
 
     def finish(latest: VideoRecord) -> VideoRecord | None:
-        return latest.finished(job.cost, job.credits) if latest.awaits(job.task_id) else None
+        if not latest.awaits(job.task_id):
+            return None
+        return latest.finished(job.cost, job.credits, generated_seconds=_generated_seconds(job))
 
     current = await keep(records, await latest(records, record), finish, log)
     if not current.record.awaits(job.task_id):
         return current.record
-    files = await _fetch_all(record, job, account, records, log)
+    files = await _fetch_all(record, job, account, records, log, max_bytes)
     differences = tuple(dict.fromkeys(text for file in files for text in media.differences(record.request, file.media)))
 
     def store(latest: VideoRecord) -> VideoRecord | None:
@@ -47,12 +54,31 @@ async def deliver(record: VideoRecord, job: Job, account: Account, records: Reco
     return stored
 
 
-async def _fetch_all(record: VideoRecord, job: Job, account: Account, records: Records, log: Log) -> list[StoredFile]:
+async def clean_up(store: ObjectStore, log: Log) -> None:
+    """Remove what transfers of days past left behind when they were killed, if the store lets us."""
+    try:
+        removed = await on_records(store.clean)
+    except StoreError as error:
+        log.warning("what interrupted transfers may have left could not be looked for: %s", error)
+        return
+    if removed:
+        log.info("removed what %d interrupted transfers had left in %s", removed, store.uri(""))
+
+
+def _generated_seconds(job: Job) -> float | None:
+    if not (job.created_at and job.completed_at and job.completed_at >= job.created_at):
+        return None
+    return (job.completed_at - job.created_at).total_seconds()
+
+
+async def _fetch_all(
+    record: VideoRecord, job: Job, account: Account, records: Records, log: Log, max_bytes: int
+) -> list[StoredFile]:
     """All files of the job; a link that is no longer good is renewed by asking for the job's status."""
     path = record.attempt.submit_path
     for renewals_left in reversed(range(LINK_RENEWALS + 1)):
         try:
-            return [await _fetch(record, job, number, account, records) for number in range(len(job.urls))]
+            return [await _fetch(record, job, number, account, records, max_bytes) for number in range(len(job.urls))]
         except LinkExpiredError as error:
             if not renewals_left:
                 raise
@@ -62,13 +88,15 @@ async def _fetch_all(record: VideoRecord, job: Job, account: Account, records: R
     raise AssertionError("unreachable: the last round returns or raises")
 
 
-async def _fetch(record: VideoRecord, job: Job, number: int, account: Account, records: Records) -> StoredFile:
+async def _fetch(
+    record: VideoRecord, job: Job, number: int, account: Account, records: Records, max_bytes: int
+) -> StoredFile:
     """One of the job's files: the first is named like the record, the others are numbered."""
     name = record.stem if number == 0 else f"{record.stem}-{number + 1}"
     source = Source(url=job.urls[number], base_url=account.base_url, key=account.api_key, expires_at=job.expires_at)
     metadata = {"key": record.key, "provider": record.attempt.provider, "task-id": record.attempt.task_id or ""}
-    moved = await on_transfers(transfer, source, records.store, name, metadata=metadata)
-    facts, poster = await on_transfers(_examine, records.store, moved.name, name)
+    moved = await on_transfers(transfer, source, records.store, name, max_bytes=max_bytes, metadata=metadata)
+    facts, poster = await on_examinations(_examine, records.store, moved.name, name)
     return StoredFile(
         name=moved.name,
         uri=records.store.uri(moved.name),
@@ -86,7 +114,11 @@ async def _fetch(record: VideoRecord, job: Job, number: int, account: Account, r
 def _examine(store: ObjectStore, name: str, poster_stem: str) -> tuple[dict[str, JsonValue], str | None]:
     """Media facts and the name of a poster stored beside the video; nothing of both without the `media` extra."""
     with store.open(name) as file:
-        facts = media.probe(file)
+        try:
+            facts = media.probe(file)
+        except NotAVideoError:
+            store.delete(name)
+            raise
         if facts is None:
             return {}, None
         file.seek(0)

@@ -138,7 +138,8 @@ async def _store_video(
     if record.state is VideoState.STORED:
         return record
     check_owner(record, credentials.account())
-    return await deliver(record, job, credentials.account(), Records(store.open()), _logger())
+    account, records = credentials.account(), Records(store.open())
+    return await deliver(record, job, account, records, _logger(), store.max_video_bytes)
 
 
 def _before_acceptance(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:

@@ -15,8 +15,13 @@ T = TypeVar("T")
 TRANSFERS_IN_FLIGHT = 8
 """Videos streamed into the store at a time, per process."""
 
+EXAMINATIONS_IN_FLIGHT = 2
+"""Videos examined at a time: unpacked pictures are large, and each thread keeps the memory it once had (measured for
+720x1280: 110 MB less than with eight)."""
+
 _records = ThreadPoolExecutor(16, thread_name_prefix="omnivideo-record")
 _transfers = ThreadPoolExecutor(TRANSFERS_IN_FLIGHT, thread_name_prefix="omnivideo-transfer")
+_examinations = ThreadPoolExecutor(EXAMINATIONS_IN_FLIGHT, thread_name_prefix="omnivideo-examination")
 
 
 async def on_records(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -25,8 +30,13 @@ async def on_records(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
 
 
 async def on_transfers(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Move or examine a video."""
+    """Move a video."""
     return await _run(_transfers, partial(work, *args, **kwargs))
+
+
+async def on_examinations(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Look into a video."""
+    return await _run(_examinations, partial(work, *args, **kwargs))
 
 
 async def _run(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:

@@ -72,6 +72,7 @@ def _put_sheets(s3: S3Server) -> None:
     days = {f"{today + timedelta(days)}.csv": "prompt\ndaily one\ndaily two\n" for days in (0, 1)}
     sheets = days | {
         "inbox.csv": "prompt,aspect_ratio\ninbox one,\ninbox broken,wide\n",
+        **{f"long-{today + timedelta(days):%Y-%m}.jsonl": '{"prompt": "long one"}\n' for days in (0, 1)},
         "products-tall.yaml": yaml.safe_dump(matrix | {"defaults": {"aspect_ratio": "9:16"}}),
         "products-wide.yaml": yaml.safe_dump(matrix | {"defaults": {"aspect_ratio": "16:9"}}),
     }
@@ -90,11 +91,14 @@ def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
         server.start(f"{SHEET_FLOW}/hourly", {}),
         server.start(f"{SHEET_FLOW}/products", parameters["weekdays"]),
         server.start(f"{SHEET_FLOW}/products", parameters["weekend"]),
+        server.start("Generate sharded/long", {}),
     ]
-    server.prefect("worker", "start", "--pool", "videos", "--type", "process", "--run-once")
-    ended = [server.ended(run) for run in runs]
-    assert {run.name: run.state_name for run in ended} == {run.name: "Completed" for run in ended}
-    today, week = f"{runs[1].expected_start_time:%Y-%m-%d}", f"{runs[1].expected_start_time:%G-W%V}"
+    worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "videos", "--type", "process"]
+    with process(worker, server.environment, server.home / "worker.log"):
+        ended = [server.ended(run) for run in runs]
+    problems = [f"{run.name}: {run.state}" for run in ended if run.state_name != "Completed"]
+    assert not problems, (server.home / "worker.log").read_text()
+    today, week, month = (f"{runs[1].expected_start_time:{form}}" for form in ("%Y-%m-%d", "%G-W%V", "%Y-%m"))
     assert sorted(run.name for run in ended) == sorted(
         [
             "2 prompts for a batch of their own",
@@ -102,14 +106,22 @@ def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
             "sheet inbox.csv for inbox",
             f"sheet products-tall.yaml for tall/{week}",
             f"sheet products-wide.yaml for wide/{week}",
+            ended[5].name,
         ]
     )
     products = Counter(f"{product} in {style}" for product in ("mug", "cup") for style in ("noir", "clay"))
     bill = Counter(job["prompt"] for job in sandbox.jobs() if job["prompt"] != LAPTOP)
-    assert bill == products + products + Counter(["ad hoc", "tall", "daily one", "daily two", "inbox one"])
+    assert bill == products + products + Counter(["ad hoc", "tall", "daily one", "daily two", "inbox one", "long one"])
     listed = s3.client().list_objects_v2(Bucket="videos")["Contents"]
     folders = Counter(item["Key"].rpartition("/")[0] for item in listed if item["Key"].endswith(".mp4"))
-    assert folders == {str(runs[0].id): 2, f"daily/{today}": 2, "inbox": 1, f"tall/{week}": 4, f"wide/{week}": 4}
+    assert folders == {
+        str(runs[0].id): 2,
+        f"daily/{today}": 2,
+        "inbox": 1,
+        f"tall/{week}": 4,
+        f"wide/{week}": 4,
+        f"long/{month}": 1,
+    }
     with server.client() as client:
         stored = [run.model_dump_json() for run in client.read_flow_runs()]
     assert not any(sandbox.key in text for text in stored)
@@ -118,8 +130,7 @@ def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
 def test_deployments_hold_references_and_schedules_of_their_own(stage: Stage) -> None:
     server, sandbox, s3 = stage
     with server.client() as client:
-        names = ["Generate videos/ad-hoc", *(f"{SHEET_FLOW}/{name}" for name in ("daily", "hourly", "products"))]
-        found = {name.partition("/")[2]: client.read_deployment_by_name(name) for name in names}
+        found = {d.name: d for d in client.read_deployments() if d.name != "laptop"}
     text = json.dumps([deployment.model_dump(mode="json") for deployment in found.values()])
     assert not any(secret in text for secret in (sandbox.key, s3.secret_access_key))
     assert all(
@@ -134,9 +145,12 @@ def test_deployments_hold_references_and_schedules_of_their_own(stage: Stage) ->
         "daily": {"morning": True},
         "hourly": {"every-hour": True},
         "products": {"weekdays": True, "weekend": True},
+        "long": {},
+        "shard": {},
     }
     strategies = {name: d.concurrency_options and d.concurrency_options.collision_strategy for name, d in found.items()}
-    assert strategies == {"ad-hoc": "ENQUEUE", "daily": "ENQUEUE", "hourly": "CANCEL_NEW", "products": "ENQUEUE"}
+    queued = dict.fromkeys(("ad-hoc", "daily", "products", "long"), "ENQUEUE")
+    assert strategies == {**queued, "hourly": "CANCEL_NEW", "shard": None}
 
 
 def test_automations_are_created_by_the_documented_command(stage: Stage) -> None:

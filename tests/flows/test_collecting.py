@@ -52,9 +52,7 @@ async def test_a_lost_answer_is_settled_by_a_person(sandbox: Sandbox, store: Loc
     settle.accept(records, keys[prompts[0]], None, task_id)
     settle.resubmit(records, keys[prompts[1]], None)
     settle.abandon(records, keys[prompts[2]], None)
-    with pytest.raises(BatchFailedError, match="a person gave it up") as caught:
-        await generate_videos(prompts, account, store, batch="b")
-    report = caught.value.report
+    report = await generate_videos(prompts, account, store, batch="b")
     assert [record.request.prompt for record in report.stored] == prompts[:2]
     assert report.failed[0].failure is not None
     assert report.failed[0].failure.category == "abandoned"
