@@ -36,6 +36,7 @@ _WHAT_TO_DO = {
     "AuthorizationHeaderMalformed": _WRONG_REGION,
     "IllegalLocationConstraintException": _WRONG_REGION,
     "NotImplemented": _CHECKSUMS,
+    "BadDigest": "the bytes were damaged on the way: run again",
     "XAmzContentSHA256Mismatch": _CHECKSUMS,
     "InvalidDigest": _CHECKSUMS,
     "InvalidStorageClass": "correct the storage class",
@@ -78,5 +79,6 @@ def _passes(error: BaseException) -> bool:
     """Whether waiting may help."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status in (408, 429) or (status >= 500 and status != 501) or code_of(error) in ("SlowDown", "Throttling")
+        passing = ("SlowDown", "Throttling", "BadDigest")
+        return status in (408, 429) or (status >= 500 and status != 501) or code_of(error) in passing
     return isinstance(error, (NoConnectionError, HTTPClientError, RetriesExceededError))

@@ -15,6 +15,7 @@ from prefect_omnivideo.providers.errors import JobError, RequestError, StoreErro
 from prefect_omnivideo.sandbox import Sandbox
 from prefect_omnivideo.store.record import VideoState
 from tests.accounts import GATEWAYS, credentials
+from tests.flows.conftest import Held
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -100,18 +101,23 @@ async def test_a_store_that_cannot_be_written_spends_nothing(sandbox: Sandbox, t
     assert sandbox.jobs() == []
 
 
-async def test_a_passed_deadline_is_pending_and_a_later_run_collects(sandbox: Sandbox, store: LocalVideoStore) -> None:
-    sandbox.reset()
-    account = credentials(sandbox, "apimart", poll_seconds=0.03)
+async def test_a_passed_deadline_is_pending_and_a_later_run_collects(
+    slow_sandbox: Sandbox, held: Held, store: LocalVideoStore
+) -> None:
+    sandbox = slow_sandbox
+    account = credentials(sandbox, "apimart")
     report = await generate_videos(["late"], account, store, batch="late", deadline=0.05)
     assert [record.state for record in report.pending] == [VideoState.SUBMITTED]
+    held.finish()
     report = await generate_videos(["late"], account, store, batch="late")
     assert len(report.stored) == 1
     assert bill(sandbox) == Counter({"late": 1})
 
 
-async def test_another_account_does_not_touch_what_it_did_not_submit(sandbox: Sandbox, store: LocalVideoStore) -> None:
-    sandbox.reset()
+async def test_another_account_does_not_touch_what_it_did_not_submit(
+    slow_sandbox: Sandbox, store: LocalVideoStore
+) -> None:
+    sandbox = slow_sandbox
     await generate_videos(["mine"], credentials(sandbox, "apimart"), store, batch="mine", deadline=0.01)
     report = await generate_videos(["mine"], credentials(sandbox, "jimmyai"), store, batch="mine")
     assert [record.attempt.provider for record in report.pending] == ["apimart"]

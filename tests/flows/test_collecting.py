@@ -13,6 +13,7 @@ from prefect_omnivideo.store import settle
 from prefect_omnivideo.store.record import VideoState
 from prefect_omnivideo.store.records import Records
 from tests.accounts import credentials
+from tests.flows.conftest import Held
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -21,19 +22,22 @@ def bill(sandbox: Sandbox) -> Counter[str]:
     return Counter(job["prompt"] for job in sandbox.jobs())
 
 
-async def test_everything_pending_is_collected_and_nothing_submitted(sandbox: Sandbox, store: LocalVideoStore) -> None:
-    sandbox.reset()
+async def test_everything_pending_is_collected_and_nothing_submitted(
+    slow_sandbox: Sandbox, held: Held, store: LocalVideoStore
+) -> None:
+    sandbox = slow_sandbox
     accounts = [credentials(sandbox, "apimart"), credentials(sandbox, "jimmyai")]
     report = await generate_videos(["one", "two", "three"], accounts, store, batch="b", deadline=0.01)
     assert len(report.pending) == 3
+    held.finish()
     report = await collect_videos("b", accounts, store)
     assert len(report.stored) == 3
     assert bill(sandbox) == Counter({"one": 1, "two": 1, "three": 1})
     assert len((await collect_videos("b", accounts[:1], store)).stored) == 3, "nothing left to do needs no account"
 
 
-async def test_what_another_account_submitted_stays_pending(sandbox: Sandbox, store: LocalVideoStore) -> None:
-    sandbox.reset()
+async def test_what_another_account_submitted_stays_pending(slow_sandbox: Sandbox, store: LocalVideoStore) -> None:
+    sandbox = slow_sandbox
     await generate_videos(["one"], credentials(sandbox, "apimart"), store, batch="b", deadline=0.01)
     report = await collect_videos("b", credentials(sandbox, "jimmyai"), store)
     assert len(report.pending) == 1
@@ -60,14 +64,11 @@ async def test_a_lost_answer_is_settled_by_a_person(sandbox: Sandbox, store: Loc
 
 
 async def test_cancelling_says_what_goes_on_and_leaves_it_to_be_collected(
-    sandbox: Sandbox, store: LocalVideoStore, caplog: pytest.LogCaptureFixture
+    slow_sandbox: Sandbox, store: LocalVideoStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What the hook says of a run that was stopped: one gateway documents a cancel, the other does not."""
-    sandbox.reset()
-    accounts = [credentials(sandbox, "12ai"), credentials(sandbox, "apimart")]
-    state = await generate_videos(
-        ["a [fault:never]", "b"], accounts, store, batch="b", deadline=0.01, return_state=True
-    )
+    accounts = [credentials(slow_sandbox, "12ai"), credentials(slow_sandbox, "apimart")]
+    state = await generate_videos(["a", "b"], accounts, store, batch="b", deadline=0.01, return_state=True)
     run = AsyncMock()
     run.id = state.state_details.flow_run_id
     run.name, run.expected_start_time, run.flow_id = "run", None, state.state_details.flow_run_id

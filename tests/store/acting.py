@@ -39,6 +39,8 @@ class Actor:
     """Where it stands now."""
     is_dead: bool = False
     claim: str | None = None
+    awaits: str | None = None
+    """The job whose end it waits for."""
     jobs: list[str] = field(default_factory=list[str])
     """What the gateway accepted from it."""
     answered: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -23,6 +23,9 @@ from prefect_omnivideo.store.mediafiles import MediaFile, digest, examine, stage
 from prefect_omnivideo.store.mediatypes import recognise
 from prefect_omnivideo.store.references import check, object_link, passages
 from prefect_omnivideo.store.s3 import Bucket, client
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
 JPEG = b"\xff\xd8\xff\xe0" + b"picture"
@@ -183,32 +186,36 @@ def test_videos_among_images_where_the_gateway_takes_them(file: Callable[..., st
 
 
 @pytest.mark.parametrize("gateway", ["12ai", "omnirouters"])
-def test_a_folder_cannot_be_fetched_from(gateway: str, file: Callable[..., str], folder: Folder) -> None:
+def test_a_folder_cannot_be_fetched_from(
+    gateway: str, file: Callable[..., str], folder: Folder, public: Bucket
+) -> None:
     """No upload is documented: the error names field, file and ways out. An S3 store takes the same file."""
     cat = file("cat.png", PNG)
     said = refusal({"images": (cat,)}, gateway, folder)
     assert said.startswith(f"images.0: {cat!r} is a local file")
     assert "https URL, s3://bucket/key, or an S3 store" in said
-    way = passages(VideoRequest(images=(cat,)), account(gateway), public_bucket())[0]
+    way = passages(VideoRequest(images=(cat,)), account(gateway), public)[0]
     assert way.file
     assert way.upload is None
 
 
-def test_endpoints_take_what_they_document(file: Callable[..., str], folder: Folder) -> None:
+def test_endpoints_take_what_they_document(file: Callable[..., str], folder: Folder, public: Bucket) -> None:
     """An image of APIMart is uploaded, a video is not; JimmyAI takes both."""
     cat, clip = file("cat.png", PNG), file("clip.mp4", MP4)
     request = VideoRequest(images=(cat,), videos=(clip,))
     assert "videos.0" in refusal({"images": (cat,), "videos": (clip,)}, "apimart", folder)
-    assert [bool(way.upload) for way in passages(request, account("apimart"), public_bucket())] == [True, False]
+    assert [bool(way.upload) for way in passages(request, account("apimart"), public)] == [True, False]
     assert [bool(way.upload) for way in passages(request, account("jimmyai"), folder)] == [True, True]
 
 
-def test_one_image_travels_with_the_form_of_a_sora_compatible_gateway(file: Callable[..., str], folder: Folder) -> None:
+def test_one_image_travels_with_the_form_of_a_sora_compatible_gateway(
+    file: Callable[..., str], folder: Folder, public: Bucket
+) -> None:
     cat = file("cat.png", PNG)
     assert passages(VideoRequest(images=(cat,)), account("sora"), folder) == []
     for more in ({"images": (cat, cat)}, {"images": (cat,), "model": "kling-v2-6"}):
         assert "images.0" in refusal(more, "sora", folder)
-        check(VideoRequest(prompt="x", **more), account("sora"), public_bucket())  # type: ignore[arg-type]  # by name
+        check(VideoRequest(prompt="x", **more), account("sora"), public)  # type: ignore[arg-type]  # by name
 
 
 @pytest.mark.parametrize("value", ["cat.png", "s3://videos/cat.png"])
@@ -221,8 +228,10 @@ def test_a_gateway_on_the_internet_cannot_fetch_from_a_server_inside(
     check(VideoRequest(prompt="x", images=(value,)), account("12ai", "http://127.0.0.1:8700/12ai"), inside)
 
 
-def public_bucket() -> Bucket:
-    return Bucket(client(region_name="eu-central-1", access_key_id="a", secret_access_key="b"), "videos")
+@pytest.fixture
+def public(aws_client: S3Client) -> Bucket:
+    """A bucket that the internet can reach. Nothing is sent to it."""
+    return Bucket(aws_client, "videos")
 
 
 def test_stand_ins_say_what_becomes_of_a_reference() -> None:
@@ -292,7 +301,7 @@ def test_a_private_object_of_the_stores_bucket(seaweed: Bucket) -> None:
 
 
 def test_a_private_object_elsewhere_by_the_default_chain(
-    s3: S3Server, seaweed: Bucket, folder: Folder, monkeypatch: pytest.MonkeyPatch
+    s3: S3Server, s3_client: S3Client, seaweed: Bucket, folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another bucket than the store's, or no S3 store at all: the environment's credentials sign."""
     seaweed.put("cat.png", PNG, content_type="image/png")
@@ -303,7 +312,7 @@ def test_a_private_object_elsewhere_by_the_default_chain(
     default: Any = vars(references)["_default_client"]
     default.cache_clear()
     try:
-        for store in (folder, public_bucket().__class__(client(), "another")):
+        for store in (folder, Bucket(s3_client, "another")):
             assert fetched(seaweed.uri("cat.png"), store) == PNG
     finally:
         default.cache_clear()

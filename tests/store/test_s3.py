@@ -183,6 +183,23 @@ def test_clean_takes_old_uploads_of_its_own(seaweed: Bucket) -> None:
     assert sorted(upload["Key"] for upload in left) == sorted(others)
 
 
+@pytest.mark.parametrize(("operation", "size"), [("PutObject", 300_000), ("UploadPart", 20 * 1024 * 1024)])
+def test_bytes_damaged_on_the_way(s3: S3Server, seaweed: Bucket, operation: str, size: int) -> None:
+    """S3 holds what arrives against the checksum that was sent along; nothing becomes visible or stays behind."""
+    made = client(**settings(s3))
+
+    def damage(request: Any, **_: Any) -> None:
+        request.headers.replace_header("x-amz-checksum-crc32", "AAAAAA==")
+
+    made.meta.events.register(f"before-sign.s3.{operation}", damage)
+    with pytest.raises(StoreUnavailableError, match="damaged on the way"):
+        Bucket(made, "videos", seaweed.prefix).write(
+            "a.mp4", io.BytesIO(bytes(size)), content_type="video/mp4", metadata={}
+        )
+    assert seaweed.size("a.mp4") is None
+    assert "Uploads" not in made.list_multipart_uploads(Bucket="videos", Prefix=seaweed.prefix)
+
+
 def test_metadata_and_classes(moto: Bucket) -> None:
     """Encryption is for all objects, the storage class for videos alone; metadata beyond ASCII survives."""
     made = vars(moto)["_client"]

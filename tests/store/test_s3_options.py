@@ -28,10 +28,13 @@ class Server:
     """Takes every object, and gives out roles; remembers the headers of each request."""
 
     def __init__(self) -> None:
+        self.url = ""
+        self.forget()
+
+    def forget(self) -> None:
         self.puts: list[dict[str, str]] = []
         self.roles: list[dict[str, list[str]]] = []
         self.role_minutes, self.role_status = 60.0, 200
-        self.url = ""
 
     def role(self, body: bytes) -> bytes:
         self.roles.append(parse_qs(body.decode()))
@@ -50,7 +53,15 @@ class Server:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Generator[Server]:
+def server(listening: Server) -> Server:
+    """The server, with nothing in its memory."""
+    listening.forget()
+    return listening
+
+
+@pytest.fixture(scope="module")
+def listening() -> Generator[Server]:
+    """One for all tests, as each address would need clients of its own, which are costly to make."""
     found = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -74,9 +85,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Generator[Server]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http, pytest.MonkeyPatch.context() as environment:
         found.url = f"http://127.0.0.1:{http.server_port}"
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", found.url)
+        environment.setenv("AWS_ENDPOINT_URL_STS", found.url)
         thread = threading.Thread(target=http.serve_forever)
         thread.start()
         yield found
