@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from prefect_omnivideo.providers.client import preview
 from prefect_omnivideo.providers.errors import OmniVideoError, Problem, RequestError
 from prefect_omnivideo.providers.native import check_native, translate
+from prefect_omnivideo.providers.references import stand_in
 from prefect_omnivideo.providers.registry import get_provider
 from prefect_omnivideo.providers.request import VideoRequest
+from prefect_omnivideo.providers.wire import Provider
 from prefect_omnivideo.store import settle
 from prefect_omnivideo.store.address import open_store
 from prefect_omnivideo.store.listing import show_jobs
@@ -75,7 +77,7 @@ def encode(
     try:
         gateway = get_provider(provider)
         given = _read_request()
-        body = check_native(gateway, given) if native else translate(gateway, VideoRequest.model_validate(given))
+        body = check_native(gateway, given) if native else _translate(gateway, VideoRequest.model_validate(given))
         paths = [route.submit for route in gateway.routes]
         if submit_path not in (None, *paths):
             raise RequestError([Problem("submit-path", f"{submit_path!r} is not documented", ", ".join(paths))])
@@ -176,6 +178,11 @@ def _read_request() -> dict[str, Any]:
     except ValidationError as error:
         rule = error.errors()[0]["msg"]
         raise RequestError([Problem("standard input", rule, "one JSON object")]) from None
+
+
+def _translate(gateway: Provider, request: VideoRequest) -> BaseModel:
+    """With stand-ins for local files and s3:// objects, which a run would upload or presign first."""
+    return translate(gateway, stand_in(gateway, request))
 
 
 def _refuse(reason: str) -> int:

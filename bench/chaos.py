@@ -44,7 +44,7 @@ def kill(scene: Scene, rng: random.Random, kills: int) -> Facts:
         run = scene.start()
         # Spread over the batch: as many new submissions per life as there are lives for them, and a random moment on.
         share = 2 * (len(scene.prompts) - before) / (kills - done)
-        scene.wait_for_accepted(before + round(rng.uniform(0, share)), run, seconds=rng.uniform(1, 6))
+        scene.wait_for_accepted(before + round(rng.uniform(0, share)), run, seconds=rng.uniform(1, 5))
         time.sleep(rng.uniform(0, 1.5))
         if not run.is_alive:
             break

@@ -95,8 +95,8 @@ async def run_batch(
             "%d prompts are repeated and made once; give them a different take to get several videos",
             len(requests) - len(wanted),
         )
-    accounts_of = eligible(wanted, accounts)
     records = Records(store.open())
+    accounts_of = await on_records(eligible, wanted, accounts, records.store)
     await on_records(records.store.check)
     await clean_up(records.store, log)
     limits = await limited(accounts)

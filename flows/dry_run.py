@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.flows.expansion import able
 from prefect_omnivideo.providers.client import preview
-from prefect_omnivideo.providers.native import shorten, translate
+from prefect_omnivideo.providers.native import shorten
 from prefect_omnivideo.providers.request import VideoRequest
+from prefect_omnivideo.store.references import check
 
 _SHOWN = 5
 
@@ -30,7 +31,7 @@ def describe(requests: Sequence[VideoRequest], known: Collection[str], accounts:
     if new:
         lines += ["The first ones:", *(f"  {_words(request)}" for request in new[:_SHOWN])]
         account = able(new[0], accounts)[0].account()
-        call = preview(account.provider, translate(account.provider, new[0]), account.base_url, account.route)
+        call = preview(account.provider, check(new[0], account), account.base_url, account.route)
         lines += ["The call for the first one:", json.dumps(call, ensure_ascii=False, indent=2)]
     return "\n".join(lines)
 
@@ -38,7 +39,7 @@ def describe(requests: Sequence[VideoRequest], known: Collection[str], accounts:
 def _destination(request: VideoRequest, accounts: Sequence[GatewayCredentials]) -> str:
     """Gateway and model; all of them where the account with room first gets the video."""
     models = [
-        f"{account.provider.title} ({getattr(translate(account.provider, request), 'model', None) or 'default model'})"
+        f"{account.provider.title} ({getattr(check(request, account.account()), 'model', None) or 'default model'})"
         for account in able(request, accounts)
     ]
     return " or ".join(dict.fromkeys(models))

@@ -7,8 +7,8 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.flows.rows import MAX_VIDEOS, Table, check_columns, requests_of, unreadable
 from prefect_omnivideo.flows.template import Template
 from prefect_omnivideo.providers.errors import Problem, RequestError
-from prefect_omnivideo.providers.native import translate
 from prefect_omnivideo.providers.request import VideoRequest
+from prefect_omnivideo.store.references import check
 
 OnBadRow = Literal["stop", "skip"]
 
@@ -93,7 +93,7 @@ def _check_accounts(request: VideoRequest, accounts: Sequence[GatewayCredentials
 
 def _problems(request: VideoRequest, account: GatewayCredentials) -> Sequence[Problem]:
     try:
-        translate(account.provider, request)
+        check(request, account.account())
     except RequestError as error:
         return error.problems
     return ()

@@ -42,6 +42,10 @@ FailureCategory = Literal[
 ]
 
 
+PROBLEMS_SHOWN = 30
+"""Broken rules that a message lists; `RequestError.problems` has them all."""
+
+
 class Problem(NamedTuple):
     """One broken rule of a request."""
 
@@ -87,7 +91,10 @@ class RequestError(OmniVideoError, ValueError):
     def __init__(self, problems: Sequence[Problem], *, subject: str = "request") -> None:
         self.problems = tuple(problems)
         self.subject = subject
-        super().__init__(f"{subject} not acceptable: " + "; ".join(str(problem) for problem in self.problems))
+        shown = [str(problem) for problem in self.problems[:PROBLEMS_SHOWN]]
+        if len(self.problems) > PROBLEMS_SHOWN:
+            shown.append(f"and {len(self.problems) - PROBLEMS_SHOWN} more problems")
+        super().__init__(f"{subject} not acceptable: " + "; ".join(shown))
 
 
 class NotAcceptedError(OmniVideoError):

@@ -63,9 +63,15 @@ class VideoRequest(BaseModel):
     last_frame: str | None = Field(
         default=None, min_length=1, description="Image the video ends on: https URL, s3:// object or local file."
     )
-    images: tuple[str, ...] = Field(default=(), description="Reference images.")
-    videos: tuple[str, ...] = Field(default=(), description="Reference videos, or the video to edit.")
-    audios: tuple[str, ...] = Field(default=(), description="Reference audio.")
+    images: tuple[str, ...] = Field(
+        default=(), description="Reference images: https URLs, s3:// objects or local files."
+    )
+    videos: tuple[str, ...] = Field(
+        default=(), description="Reference videos, or the video to edit: https URLs, s3:// objects or local files."
+    )
+    audios: tuple[str, ...] = Field(
+        default=(), description="Reference audio: https URLs, s3:// objects or local files."
+    )
     sound: bool | None = Field(
         default=None, description="Whether the video has sound, where the model leaves the choice."
     )

@@ -32,9 +32,8 @@ class Killed(BaseException):
 
 @dataclass
 class Actor:
-    """A process that makes one video."""
+    """A process that makes a video."""
 
-    video: int
     place: Place = "store"
     """Where it stands now."""
     is_dead: bool = False

@@ -8,6 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from prefect_omnivideo.providers.errors import FailureCategory
+from prefect_omnivideo.store.gallery import gallery
 from prefect_omnivideo.store.report import ADVICE, BatchReport, title, what_to_do
 from tests.store.videos import attempt, record, stored
 
@@ -99,6 +100,17 @@ def test_pending_is_no_failure() -> None:
     page = report(record("two").submitted("task_2")).markdown()
     assert "Not a failure" in page
     assert "| two | submitted | prod | task\\_2 |" in page
+
+
+def test_what_came_otherwise_is_said() -> None:
+    """On the page, in `report.json` and in the gallery."""
+    video = stored(record("one")).model_copy(update={"differences": ("asked for 1080p, got 720p", "no sound")})
+    batch = report(video, stored(record("two")))
+    assert "| one | asked for 1080p, got 720p; no sound |" in batch.markdown()
+    assert batch.markdown().count("asked for") == 2, "a heading and one row"
+    assert json.loads(batch.to_json())["records"][0]["differences"] == ["asked for 1080p, got 720p", "no sound"]
+    assert "asked for 1080p, got 720p; no sound" in gallery(batch)
+    assert "asked for" not in report(stored(record())).markdown()
 
 
 def test_hostile_text_stays_text() -> None:

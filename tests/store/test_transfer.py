@@ -75,6 +75,13 @@ def test_a_video_comes_home(server: Server, store: CountingFolder) -> None:
     assert "range" not in headers
 
 
+def test_the_server_does_not_name_the_file(server: Server, tmp_path: Path) -> None:
+    server.answers = [answer(Content_Disposition='attachment; filename="../../../evil.sh"')]
+    source = source_at(server, url=f"{server.url}/..%2f..%2fevil.sh?name=evil.sh")
+    assert transfer(source, CountingFolder(tmp_path / "a" / "store"), "batch/video").name == "batch/video.mp4"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "a/store/batch/video.mp4"]
+
+
 def test_another_origin_never_gets_the_key(server: Server, other: Server, store: CountingFolder) -> None:
     other.answers = [answer()]
     source = source_at(server, url=f"{other.url}/v.mp4")

@@ -1,18 +1,28 @@
 """A finished video comes home whole, whatever its link does; a failed one says why."""
 
+import asyncio
 import hashlib
 import logging
+import os
+import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
+from prefect.logging import disable_run_logger
 
-from prefect_omnivideo.providers.errors import NotAVideoError, StillRunningError, TransferError
+from prefect_omnivideo.blocks import LocalVideoStore
+from prefect_omnivideo.providers.errors import NotAVideoError, StillRunningError, StoreError, TransferError
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.sandbox import Sandbox
+from prefect_omnivideo.store.local import Folder
 from prefect_omnivideo.store.record import VideoRecord, VideoState
 from prefect_omnivideo.store.records import Records
-from prefect_omnivideo.tasks.delivery import deliver
+from prefect_omnivideo.tasks.delivery import clean_up, deliver
+from prefect_omnivideo.tasks.nodes import store_video
 from prefect_omnivideo.tasks.submission import submit
+from prefect_omnivideo.tasks.threads import TRANSFERS_IN_FLIGHT
 from prefect_omnivideo.tasks.waiting import wait
 from tests.accounts import GATEWAYS, credentials
 
@@ -100,6 +110,132 @@ async def test_all_files_of_a_result_are_stored(sandbox: Sandbox, records: Recor
     assert [file.name for file in record.files] == [f"{record.stem}.mp4", f"{record.stem}-2.mp4"]
     assert bytes_of(records, record, 0) != b""
     assert bytes_of(records, record, 1) != b""
+
+
+@pytest.mark.parametrize("gateway", ["12ai", "omnirouters", "sora"])
+@pytest.mark.parametrize("cut", ["truncate", "truncate-silent*1"])
+async def test_the_gateways_own_endpoint_may_cut_the_bytes_off(
+    gateway: str, cut: str, sandbox: Sandbox, records: Records, log: logging.Logger
+) -> None:
+    """It is asked again, with the key: for the rest where that is possible, otherwise from the beginning."""
+    before = sandbox.stats()["gateways"][gateway].get("contents", 0)
+    record = await make(sandbox, gateway, VideoRequest(prompt=f"{gateway} [fault:no-url] [fault:{cut}]"), records, log)
+    assert str(record.attempt.task_id).encode() in bytes_of(records, record)
+    assert record.files[0].source_host == "127.0.0.1"
+    assert sandbox.stats()["gateways"][gateway].get("contents", 0) - before == 2
+    assert sandbox.stats()["leaks"] == []
+
+
+async def test_the_record_says_how_it_went(sandbox: Sandbox, records: Records, log: logging.Logger) -> None:
+    """What a person asks later: where it is, what it is, where it came from, how long it took, what it cost."""
+    await make(sandbox, "apimart", VideoRequest(prompt="the end", resolution="720p"), records, log)
+    (name,) = [name for name in records.store.names() if name.endswith(".json")]
+    found = records.get(name)
+    assert found is not None
+    record, file = found.record, found.record.files[0]
+    assert file.uri == records.store.uri(file.name)
+    assert file.size == records.store.size(file.name)
+    assert len(file.sha256) == 64
+    assert file.media == {
+        "container": "mp4",
+        "codec": "h264",
+        "duration": file.media["duration"],
+        "width": 1280,
+        "height": 720,
+        "frame_rate": 24.0,
+        "audio": file.media["audio"],
+    }
+    assert file.source_host == "127.0.0.1"
+    assert file.link_expires_at is not None
+    assert file.transfer_seconds >= 0
+    attempt = record.attempt
+    assert attempt.submitted_at is not None
+    assert attempt.finished_at is not None
+    assert attempt.started_at <= attempt.submitted_at <= attempt.finished_at <= record.updated_at
+    assert attempt.generated_seconds is not None
+    assert attempt.generated_seconds >= 0
+    assert attempt.cost == 1.0
+
+
+async def test_a_video_larger_than_allowed_is_refused(sandbox: Sandbox, tmp_path: Path, log: logging.Logger) -> None:
+    """The limit is one of the store; raised, it lets the same video in."""
+    account = credentials(sandbox, "jimmyai")
+    store = LocalVideoStore(folder=tmp_path, max_video_bytes=1000)
+    records = Records(store.open())
+    record = await submit(VideoRequest(prompt="large"), account.account(), records, "batch", log)
+    job = await wait(record, account.account(), 30, log)
+    with disable_run_logger():
+        with pytest.raises(TransferError, match="larger than the limit of 1000 bytes; raise `max_video_bytes`"):
+            await store_video.fn(record, job, account, store)
+        assert [name for name in records.store.names() if name.endswith(".mp4")] == []
+        stored = await store_video.fn(record, job, account, LocalVideoStore(folder=tmp_path))
+    assert stored.state is VideoState.STORED
+
+
+async def test_what_cannot_be_opened_is_no_video(
+    sandbox: Sandbox, records: Records, log: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its outside was that of an MP4; it does not stay under the name of a video."""
+
+    def refuse(_: object) -> None:
+        raise NotAVideoError("not a video that can be opened")
+
+    monkeypatch.setattr("prefect_omnivideo.store.media.probe", refuse)
+    with pytest.raises(NotAVideoError):
+        await make(sandbox, "jimmyai", VideoRequest(prompt="only an outside"), records, log)
+    assert [name for name in records.store.names() if name.endswith(".mp4")] == []
+
+
+async def test_videos_come_home_a_few_at_a_time(sandbox: Sandbox, tmp_path: Path, log: logging.Logger) -> None:
+    """However many are finished at the same moment."""
+    lock, full, running, most = threading.Lock(), threading.Event(), 0, 0
+
+    class Counting(Folder):
+        def write(self, name: str, source: BinaryIO, *, content_type: str, metadata: Mapping[str, str]) -> None:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+                if running == TRANSFERS_IN_FLIGHT:
+                    full.set()
+            full.wait(30)
+            super().write(name, source, content_type=content_type, metadata=metadata)
+            with lock:
+                running -= 1
+
+    records = Records(Counting(tmp_path))
+    prompts = [f"one of many {number}" for number in range(3 * TRANSFERS_IN_FLIGHT)]
+    made = await asyncio.gather(
+        *(make(sandbox, "jimmyai", VideoRequest(prompt=prompt), records, log) for prompt in prompts)
+    )
+    assert {record.state for record in made} == {VideoState.STORED}
+    assert most == TRANSFERS_IN_FLIGHT
+
+
+async def test_what_was_left_behind_is_removed_by_a_later_run(
+    records: Records, tmp_path: Path, log: logging.Logger
+) -> None:
+    left = tmp_path / "another batch" / ".0123.part"
+    left.parent.mkdir()
+    left.touch()
+    await clean_up(records.store, log)
+    assert left.exists(), "it may still be written"
+    os.utime(left, (0, 0))
+    await clean_up(records.store, log)
+    assert not left.exists()
+
+
+async def test_a_store_that_does_not_show_what_was_left_behind_is_good_enough(
+    records: Records, log: logging.Logger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not every key may list unfinished uploads."""
+
+    def refuse() -> int:
+        raise StoreError("AccessDenied")
+
+    monkeypatch.setattr(records.store, "clean", refuse)
+    await clean_up(records.store, log)
+    assert "AccessDenied" in caplog.text
 
 
 async def test_cost_is_recorded_where_the_gateway_tells(

@@ -94,7 +94,7 @@ async def test_a_task_id_that_comes_after_a_persons_decision_is_kept(
     late = current.record.accepted(first.attempt.claim, "task_late")
     assert late is not None
     assert late.state is VideoState.SUBMITTED
-    assert [attempt.task_id for attempt in late.attempts][0] == "task_late"
+    assert late.attempts[0].task_id == "task_late"
     assert len(late.attempts) == (2 if again else 1)
     assert late.attempt.task_id == ("task_late" if not again else current.record.attempt.task_id)
     assert late.attempt.failure is None
