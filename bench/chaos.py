@@ -40,12 +40,16 @@ def kill(scene: Scene, rng: random.Random, kills: int) -> Facts:
     """SIGKILL at random moments, until the batch is complete; the same batch each time."""
     done, moments = 0, []
     while done < kills:
-        before = scene.accepted()
+        left, before = len(scene.prompts) - len(scene.found()), scene.accepted()
         run = scene.start()
-        # Spread over the batch: as many new submissions per life as there are lives for them, and a random moment on.
-        share = 2 * (len(scene.prompts) - before) / (kills - done)
-        scene.wait_for_accepted(before + round(rng.uniform(0, share)), run, seconds=rng.uniform(1, 5))
-        time.sleep(rng.uniform(0, 1.5))
+        if left:
+            # Spread over the batch: one submission more, or as many as there are for each life. Half of the kills come
+            # soon after, where they cost most: the answer is still on its way.
+            share = max(1, round(2 * left / (kills - done)))
+            scene.wait_for_accepted(before + rng.randint(1, share), run, seconds=20)
+            time.sleep(rng.choice((0.3, 1.5)) * rng.random())
+        else:
+            time.sleep(rng.uniform(0, 3))
         if not run.is_alive:
             break
         run.kill()
@@ -125,7 +129,7 @@ def links(scene: Scene, rng: random.Random, kills: int) -> Facts:
 Scenario = Callable[[Scene, random.Random, int], Facts]
 SCENARIOS: dict[str, tuple[Scenario, Facts, Facts]] = {
     # What is played, settings of the sandbox, settings of the accounts.
-    "kill": (kill, {"faults": FaultPlan((Fault("slow", value=0.3, probability=0.5),))}, {"jobs_in_flight": 1}),
+    "kill": (kill, {"faults": FaultPlan((Fault("slow", value=1, probability=0.5),))}, {"jobs_in_flight": 1}),
     "twice": (twice, {}, {}),
     "s3": (s3, {}, {}),
     "restart": (restart, {"faults": FaultPlan((Fault("slow", value=0.3, probability=0.5),))}, {}),

@@ -86,7 +86,8 @@ def by_transfer(errand: Errand) -> int:
 
 def by_bare_script(errand: Errand) -> int:
     """Nothing but the bytes: httpx into `upload_fileobj` with the same transfer settings, no checksum, no checks."""
-    s3: Any = boto3.session.Session().client(
+    session: Any = boto3.session.Session()
+    s3 = session.client(
         "s3",
         endpoint_url=errand.endpoint_url,
         region_name="us-east-1",

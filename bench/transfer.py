@@ -54,7 +54,7 @@ class Move:
         return self.spent.bytes / MIB / self.spent.wall
 
 
-def measure(*, large: int = 2048, size: int = 512, rounds: int = 5) -> dict[str, Any]:
+def measure(*, large: int = 2048, size: int = 512, rounds: int = 7) -> dict[str, Any]:
     """Run the benchmark, printing one JSON line for every move.
 
     Args:
@@ -170,7 +170,7 @@ def table(result: dict[str, Any]) -> Table:
 
 
 @app.default
-def main(*, large: int = 2048, size: int = 512, rounds: int = 5) -> int:
+def main(*, large: int = 2048, size: int = 512, rounds: int = 7) -> int:
     """Run the benchmark and print it; exit code 1 when a promise does not hold.
 
     Args:

@@ -123,7 +123,7 @@ def _frame(container: InputContainer) -> av.VideoFrame | None:
     container.seek(int(moment * 1_000_000))
     frame = None
     for frame in container.decode(video=0):
-        if frame.time is None or frame.time >= moment:  # some containers hold pictures without a time
+        if frame.pts is None or frame.time >= moment:  # some containers hold pictures without a time
             break
     return frame
 

@@ -134,8 +134,8 @@ class BatchReport(BaseModel):
                 _table(("video", "state", "account", "task"), rows),
             ]
         if different := [record for record in self.stored if record.differences]:
-            rows = [(_cell(title(record)), _cell("; ".join(record.differences))) for record in different]
-            parts += ["## Not quite what was asked for", _table(("video", "difference"), rows)]
+            notes = [(_cell(title(record)), _cell("; ".join(record.differences))) for record in different]
+            parts += ["## Not quite what was asked for", _table(("video", "difference"), notes)]
         if self.skipped:
             parts += ["## Rows left out of the sheet", "\n".join(f"- {_cell(row)}" for row in self.skipped)]
         addresses = [f"{what}: `{uri}`" for what, uri in (("Gallery", self.gallery), ("Report", self.report)) if uri]

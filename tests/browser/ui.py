@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, Route, expect
@@ -56,27 +56,38 @@ class PrefectUI:
         expect(picker).to_have_text(name)
 
     def submit(self) -> str:
-        """Start the run; its id."""
-        with self.page.expect_response("**/create_flow_run") as answer:
-            self.page.get_by_role("button", name="Submit").click()
-        assert answer.value.ok, answer.value.text()
-        return str(answer.value.json()["id"])
+        """Start the run; its id. Prefect's own clients try again when a busy server answers 503, its UI does not."""
+        while True:
+            with self.page.expect_response("**/create_flow_run") as answer:
+                self.page.get_by_role("button", name="Submit").click()
+            if answer.value.status != 503:
+                assert answer.value.ok, answer.value.text()
+                return str(answer.value.json()["id"])
 
     def open_run(self, run: str, state: str) -> None:
         """The page of a run, once the run is in a state."""
         self.page.goto(f"{self.url}/runs/flow-run/{run}")
         expect(self.page.locator(".state-badge").first).to_have_text(state, timeout=1000 * RUN_SECONDS)
 
-    def open_artifact(self, run: str, key: str) -> Locator:
+    def open_artifact(self, run: str, key: str) -> None:
         """The page of an artifact, reached from the page of its run."""
-        self.page.goto(f"{self.url}/runs/flow-run/{run}?tab=Artifacts")
-        self.page.get_by_role("link", name=key).first.click()
-        self.page.wait_for_url("**/artifacts/**")
-        return self.page.locator("main, #app").first
+        self.page.goto(f"{self.url}/runs/flow-run/{run}")
+        self.page.get_by_role("listitem").filter(has_text=re.compile("^Artifacts$")).click()
+        self.page.locator("a[href*='/artifacts/artifact/']").filter(has_text=key).first.click()
+        expect(self.page.get_by_role("button", name="Show raw data")).to_be_visible()
 
     def open_block_form(self, slug: str) -> None:
         self.page.goto(f"{self.url}/blocks/catalog/{slug}/create")
         expect(self.page.get_by_role("button", name="Create")).to_be_visible()
+
+    def create_block(self, name: str, values: Mapping[str, str]) -> None:
+        """Fill the block form in, leaving everything else as it is, and save the block."""
+        for label, value in {"Block Name": name, **values}.items():
+            self.page.locator(".p-label").filter(has=self.page.get_by_text(label, exact=True)).last.locator(
+                "input, textarea"
+            ).fill(value)
+        self.page.get_by_role("button", name="Create").click()
+        self.page.wait_for_url("**/blocks/block/**")
 
     def block_fields(self) -> list[tuple[str, str]]:
         """Name and default of every field of a block form, from top to bottom."""
@@ -101,9 +112,9 @@ def _answer(route: Route) -> None:
         route.abort()
 
 
-def picture(page: Page, name: str) -> None:
+def picture(page: Page, name: str, height: int = 900) -> None:
     """A screenshot for the documentation, in the folder that SCREENSHOTS names, if it names one."""
     if folder := os.environ.get("SCREENSHOTS"):
-        page.mouse.move(0, 0)
+        page.set_viewport_size({"width": (page.viewport_size or {"width": 1300})["width"], "height": height})
         page.wait_for_load_state("networkidle")
         page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled", caret="hide")

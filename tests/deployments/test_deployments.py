@@ -13,10 +13,14 @@ from prefect import Flow
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.schemas.automations import AutomationCore
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Cancelling
 
 from prefect_omnivideo import LocalVideoStore, S3VideoStore, flows
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from prefect_omnivideo.sandbox.s3server import S3Server, running_s3
+from prefect_omnivideo.store.record import VideoRecord, VideoState
+from prefect_omnivideo.store.records import Records
+from prefect_omnivideo.store.s3 import Bucket
 from tests.accounts import credentials
 from tests.deployments.stage import ROOT, START, Server, prefect_server, process, until
 
@@ -184,3 +188,28 @@ def test_a_laptop_serves_without_a_work_pool(stage: Stage) -> None:
     assert run.state_name == "Completed", (server.home / "serve.log").read_text()
     assert [job["prompt"] for job in sandbox.jobs()].count(LAPTOP) == 1
     assert len(list((server.home / "videos" / "laptop").glob("*.mp4"))) == 1
+
+
+def test_a_cancelled_run_says_what_goes_on_and_leaves_it_to_be_collected(stage: Stage) -> None:
+    """The process is stopped while a job runs; the worker then tells what the gateway still bills."""
+    server, sandbox, s3 = stage
+    endless = "endless [fault:never]"
+    worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "videos", "--type", "process"]
+    with process(worker, server.environment, server.home / "cancelling-worker.log"):
+        run = server.start("Generate videos/ad-hoc", {"prompts": [endless], "batch": "cancelled"})
+        until(lambda: endless in [job["prompt"] for job in sandbox.jobs()], START)
+        until(lambda: _records(s3, "cancelled")[0].state == VideoState.SUBMITTED, START)
+        with server.client() as client:
+            client.set_flow_run_state(run.id, Cancelling(), force=True)
+        ended = server.ended(run)
+        log = server.home / "cancelling-worker.log"
+        until(lambda: "goes on and is billed" in log.read_text(), START)
+    assert ended.state_name == "Cancelled"
+    (record,) = _records(s3, "cancelled")
+    assert record.state == VideoState.SUBMITTED
+    assert str(record.attempt.task_id) in log.read_text()
+    assert [job["prompt"] for job in sandbox.jobs()].count(endless) == 1
+
+
+def _records(s3: S3Server, batch: str) -> list[VideoRecord]:
+    return list(Records(Bucket(s3.client(), "videos")).batch(batch))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from prefect_omnivideo.providers.errors import NotAVideoError
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from prefect_omnivideo.sandbox.s3server import S3Server
@@ -76,3 +77,29 @@ async def test_a_server_without_checksums_gets_none(sandbox: Sandbox, s3: S3Serv
     bucket = bucket_of(s3, request_checksum_calculation="when_required")
     record = await make(sandbox, bucket, VideoRequest(prompt="no checksums"), log)
     assert "ChecksumCRC32" not in head(bucket, record.files[0].name)
+
+
+@pytest.mark.parametrize(
+    "fault", ["truncate", "truncate-silent*1", "expired-link", "link-403*1", "redirect", "no-url] [fault:truncate"]
+)
+async def test_trouble_in_the_middle_of_an_upload(fault: str, s3: S3Server, log: logging.Logger) -> None:
+    """Whatever happens on the way in, the object is whole, and no part of another attempt is left."""
+    bucket = bucket_of(s3)
+    with running(Settings(latency=0.05, video_bytes=20 * MIB)) as sandbox:
+        record = await make(sandbox, bucket, VideoRequest(prompt=f"a long film [fault:{fault}]"), log, "sora")
+        assert sandbox.stats()["leaks"] == []
+    file = record.files[0]
+    with bucket.open(file.name) as stored:
+        data = stored.read()
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (20 * MIB, file.sha256)
+    assert str(record.attempt.task_id).encode() in data
+    uploads = vars(bucket)["_client"].list_multipart_uploads(Bucket=bucket.bucket, Prefix=bucket.prefix)
+    assert "Uploads" not in uploads
+
+
+@pytest.mark.parametrize("fault", ["html-video", "json-video"])
+async def test_a_page_never_becomes_an_object(fault: str, sandbox: Sandbox, s3: S3Server, log: logging.Logger) -> None:
+    bucket = bucket_of(s3)
+    with pytest.raises(NotAVideoError):
+        await make(sandbox, bucket, VideoRequest(prompt=f"a page [fault:{fault}]"), log)
+    assert [name for name in bucket.names() if not name.endswith(".json")] == []
