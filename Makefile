@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 # A new file in the package means a new link in the strict editable install.
 FILES := $(VENV)/.files
 
-.PHONY: setup demo test lint types bench chaos lock clean FORCE
+.PHONY: setup demo test lint types bench chaos screenshots lock clean FORCE
 
 setup: $(VENV)/.installed
 
@@ -48,6 +48,10 @@ bench: setup
 
 chaos: setup
 	@$(BIN)/python -m bench.chaos
+
+# The pictures of docs/tour.md; needs chromium.
+screenshots: setup
+	@SCREENSHOTS=docs/images $(BIN)/pytest -q tests/browser
 
 # Pins with hashes, for every platform and Python from 3.11 on; names no index.
 lock: | $(UV)

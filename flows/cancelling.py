@@ -67,7 +67,7 @@ async def _cancel(record: VideoRecord, owner: Account | None, records: Records, 
     said = f"cancelled at {owner.provider.title}, which does not say whether it refunds"
 
     def step(latest: VideoRecord) -> VideoRecord | None:
-        return latest.failed("cancelled", said) if latest.state is VideoState.SUBMITTED else None
+        return latest.failed("cancelled", said) if latest.awaits(attempt.task_id) else None
 
     await keep(records, await latest(records, record), step, log)
     return f"{job}: {said}"

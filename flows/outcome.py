@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from prefect_omnivideo.flows.artifacts import Progress, show_report
-from prefect_omnivideo.providers.errors import OmniVideoError
+from prefect_omnivideo.providers.errors import OmniVideoError, StoreError
 from prefect_omnivideo.providers.native import shorten
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.store.gallery import gallery
@@ -69,11 +69,14 @@ class Outcome:
             BatchFailedError: not everything is stored or still on its way.
         """
         for request in self._requests:
-            # The record in the store is the truth, not what this run went through.
-            if request.key in self._problems and (found := await on_records(self._records.load, self.batch, request)):
-                self._made[request.key] = found.record
+            if request.key in self._problems:
+                await self._look_up(request)
         made = tuple(self._made[request.key] for request in self._requests if request.key in self._made)
-        report = await on_records(write_report, self._records, self.batch, made, skipped)
+        report = BatchReport(batch=self.batch, records=made, skipped=skipped)
+        try:
+            report = await on_records(write_report, self._records, report, self._log)
+        except StoreError as error:
+            self._log.error("gallery and report could not be written: %s", error)
         self._log.info("%s", report.summary())
         await show_report(report)
         announce_batch(report)
@@ -90,17 +93,29 @@ class Outcome:
             raise BatchFailedError(f"{report.summary()} {'; '.join(reasons[:REASONS_SHOWN])}{more}", report)
         return report
 
+    async def _look_up(self, request: VideoRequest) -> None:
+        """The record in the store is the truth, not what this run went through."""
+        try:
+            found = await on_records(self._records.load, self.batch, request)
+        except StoreError:
+            return  # this run came upon it already, and says so
+        if found:
+            self._made[request.key] = found.record
 
-def write_report(records: Records, batch: str, made: tuple[VideoRecord, ...], skipped: tuple[str, ...]) -> BatchReport:
-    """Gallery and report beside the videos. They show everything the batch holds, not this run alone."""
-    store, page, data = records.store, f"{batch}/index.html", f"{batch}/report.json"
-    everything = BatchReport(
-        batch=batch,
-        records=tuple(records.batch(batch)),
-        skipped=skipped,
-        gallery=store.uri(page),
-        report=store.uri(data),
-    )
+
+def write_report(records: Records, report: BatchReport, log: Log) -> BatchReport:
+    """Write gallery and report beside the videos; they show everything the batch holds, not one run alone.
+
+    Returns:
+        The report with the addresses of both.
+
+    Raises:
+        StoreError: they cannot be written.
+    """
+    store, page, data = records.store, f"{report.batch}/index.html", f"{report.batch}/report.json"
+    whole = tuple(records.batch(report.batch, lambda error: log.error("left out of the report: %s", error)))
+    report = report.model_copy(update={"gallery": store.uri(page), "report": store.uri(data)})
+    everything = report.model_copy(update={"records": whole})
     store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
     store.put(data, everything.to_json(), content_type="application/json")
-    return everything.model_copy(update={"records": made})
+    return report

@@ -102,7 +102,8 @@ async def generate_sharded(
     problems = [problem for problem in await asyncio.gather(*map(run, offsets)) if problem]
     records = Records(store.open())
     made = tuple(await on_records(lambda: list(records.batch(name))))
-    report = await on_records(write_report, records, name, made, tuple(expansion.skipped))
+    report = BatchReport(batch=name, records=made, skipped=tuple(expansion.skipped))
+    report = await on_records(write_report, records, report, log)
     await show_report(report)
     announce_batch(report)
     log.info("%s", report.summary())

@@ -139,17 +139,21 @@ class GatewayClient:
             await self._rates.submissions.turn()
             yield
 
-    async def submit(self, body: BaseModel) -> Job:
+    async def submit(self, body: BaseModel, *, within: float | None = None) -> Job:
         """Post one job; again only after a failure before acceptance, at most `SUBMIT_ATTEMPTS` times.
 
-        To be called within a `turn`. It leaves within the account's `send_window`, or not at all.
+        To be called within a `turn`.
+
+        Args:
+            body: the checked native body.
+            within: it leaves within so many seconds, or not at all; the account's `send_window` by default.
 
         Raises:
             NotAcceptedError: surely not accepted, nothing spent.
             SubmissionUnknownError: the outcome cannot be known; never send it again by itself.
         """
         call = self.account.provider.encode(body, self.account.route.submit)
-        last_moment = self.clock.now() + self.account.send_window
+        last_moment = self.clock.now() + (self.account.send_window if within is None else within)
         async for attempt in stamina.retry_context(
             on=_resend, attempts=SUBMIT_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
         ):

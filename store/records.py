@@ -121,9 +121,13 @@ class Records:
             raise StoreError(f"no video in {where} of {self.store.uri('')} has a key that begins with {key}")
         return found
 
-    def batch(self, batch: str) -> Iterator[VideoRecord]:
-        """The records of one batch, in the order of their names, read as they are asked for."""
-        return self._read(self._names(batch))
+    def batch(self, batch: str, unreadable: Callable[[StoreError], object] | None = None) -> Iterator[VideoRecord]:
+        """The records of one batch, in the order of their names, read as they are asked for.
+
+        Args:
+            unreadable: told of each record that cannot be read, which is left out then. None: it is an error.
+        """
+        return self._read(self._names(batch), unreadable)
 
     def all(self) -> Iterator[VideoRecord]:
         """The records of all batches, in the order of their names, read as they are asked for."""
@@ -144,17 +148,29 @@ class Records:
             if match and batch in (None, match["batch"]):
                 yield name
 
-    def _read(self, names: Iterable[str]) -> Iterator[VideoRecord]:
+    def _read(
+        self, names: Iterable[str], unreadable: Callable[[StoreError], object] | None = None
+    ) -> Iterator[VideoRecord]:
         """Read ahead a little, so that a thousand records do not cost a thousand round trips one after the other."""
         ahead: deque[Future[Versioned | None]] = deque()
+
+        def next_one() -> Versioned | None:
+            try:
+                return ahead.popleft().result()
+            except StoreError as error:
+                if unreadable is None:
+                    raise
+                unreadable(error)
+                return None
+
         pool = ThreadPoolExecutor(READERS, thread_name_prefix="records")
         try:
             for name in names:
                 ahead.append(pool.submit(self.get, name))
-                if len(ahead) > READERS and (found := ahead.popleft().result()):
+                if len(ahead) > READERS and (found := next_one()):
                     yield found.record
             while ahead:
-                if found := ahead.popleft().result():
+                if found := next_one():
                     yield found.record
         finally:
             pool.shutdown(cancel_futures=True)

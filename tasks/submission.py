@@ -83,8 +83,11 @@ async def _send(client: GatewayClient, body: BaseModel, records: Records, claim:
     def park(latest: VideoRecord) -> VideoRecord | None:
         return latest.unknown() if latest.is_claimed_by(mark) and latest.state is VideoState.SUBMITTING else None
 
+    # What the store took to write the claim is gone from its time: the answer must come before the claim ends.
+    account = client.account
+    left = (claim.record.attempt.claim_ends_at - now()).total_seconds()
     try:
-        job = await client.submit(body)
+        job = await client.submit(body, within=left - account.connect_seconds - account.request_seconds)
     except NotAcceptedError as error:
         category, message = error.category, str(error)
 

@@ -31,11 +31,13 @@ def batch(stage: Stage) -> str:
     ui.pick_block("store", "LocalVideoStore", "videos")
     ui.field("batch").get_by_role("button", name="str").click()
     ui.field("batch").locator("textarea").fill(BATCH)
-    picture(page, "run-form", height=1100)
+    picture(page, "run-form", height=1560)
     run = ui.submit()
     ui.open_run(run, "Failed")
     expect(page.get_by_text(f"{len(PROMPTS)} prompts for {BATCH}").first).to_be_visible()
     expect(page.locator(".log-row").filter(has_text="4 stored")).not_to_have_count(0)
+    ui.open_run(run, "Failed")  # afresh, as the server counts task runs a little later
+    expect(page.get_by_text(re.compile("^[0-9]+ Task runs$"))).to_be_visible()
     picture(page, "run-page")
     page.close()
     return run
@@ -176,7 +178,6 @@ def test_the_sheet_form_explains_every_field(ui: PrefectUI, stage: Stage) -> Non
         expect(ui.field(name).locator(".schema-form-property__description")).to_contain_text(re.compile(r"\w{3}.*\.$"))
     expect(ui.field("sheet").locator("textarea")).to_have_value("~/prompts.csv")
     expect(ui.field("dry_run").locator("[type=checkbox]")).not_to_be_checked()
-    picture(ui.page, "sheet-form", height=1500)
     ui.field("on_bad_row").locator(".p-select-button__control").press("ArrowDown")
     expect(ui.page.locator(".p-select-option")).to_have_text(["stop", "skip"])
 
