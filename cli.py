@@ -2,6 +2,9 @@
 
 import json
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,13 +26,18 @@ from prefect_omnivideo.store.records import Records
 
 NOT_ACCEPTABLE = 2
 
-app = App(name="omnivideo", help="Prompt lists to stored videos through AI-video gateways, paying once.")
+app = App(
+    name="omnivideo",
+    version=version("prefect-omnivideo"),
+    help="Prompt lists to stored videos through AI-video gateways, paying once.",
+)
 
 
 @app.command
 def demo() -> int:
     """Make a dozen videos through all five gateways on this machine, for nothing: servers, flow, gallery and all."""
-    from prefect_omnivideo.demo import run_demo
+    with _sandbox_extra():
+        from prefect_omnivideo.demo import run_demo
 
     return run_demo()
 
@@ -50,7 +58,8 @@ def sandbox(
         latency: Seconds from submission to the finished video.
         faults: JSON file that says what shall go wrong.
     """
-    from prefect_omnivideo.sandbox import FaultError, Settings, serve
+    with _sandbox_extra():
+        from prefect_omnivideo.sandbox import FaultError, Settings, serve
 
     try:
         serve(Settings(port=port, key=key, latency=latency, faults=faults))
@@ -170,6 +179,16 @@ def doctor(*blocks: str) -> int:
     from prefect_omnivideo.doctor import examine
 
     return examine(blocks)
+
+
+@contextmanager
+def _sandbox_extra() -> Generator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("prefect_omnivideo"):
+            raise
+        sys.exit(f"{error.name} is missing: pip install 'prefect-omnivideo[sandbox]'")
 
 
 def _read_request() -> dict[str, Any]:
