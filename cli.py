@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from prefect_omnivideo.providers.client import preview
 from prefect_omnivideo.providers.errors import OmniVideoError, Problem, RequestError
 from prefect_omnivideo.providers.native import check_native, translate
+from prefect_omnivideo.providers.preview import preview
 from prefect_omnivideo.providers.references import stand_in
 from prefect_omnivideo.providers.registry import get_provider
 from prefect_omnivideo.providers.request import VideoRequest

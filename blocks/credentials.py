@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 
+from prefect_omnivideo.providers.account import Account
 from prefect_omnivideo.providers.check import AccountCheck, check_account
-from prefect_omnivideo.providers.client import Account
 from prefect_omnivideo.providers.registry import get_provider
 from prefect_omnivideo.providers.wire import Provider, Route
 

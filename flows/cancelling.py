@@ -9,7 +9,8 @@ from prefect.logging import get_logger
 from prefect.logging.loggers import flow_run_logger
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
-from prefect_omnivideo.providers.client import Account, connect
+from prefect_omnivideo.providers.account import Account
+from prefect_omnivideo.providers.connections import connect
 from prefect_omnivideo.providers.errors import OmniVideoError
 from prefect_omnivideo.store.batch import batch_name
 from prefect_omnivideo.store.record import VideoRecord, VideoState

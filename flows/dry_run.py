@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.flows.expansion import able
-from prefect_omnivideo.providers.client import preview
 from prefect_omnivideo.providers.native import shorten
+from prefect_omnivideo.providers.preview import preview
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.store.references import check
 

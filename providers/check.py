@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from prefect_omnivideo.providers.client import Account, connect
+from prefect_omnivideo.providers.account import Account
+from prefect_omnivideo.providers.connections import connect
 from prefect_omnivideo.providers.decoding import find_refusal
 from prefect_omnivideo.providers.errors import StatusUnavailableError
 from prefect_omnivideo.providers.json_values import dig

@@ -14,16 +14,15 @@ import math
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
-from weakref import WeakKeyDictionary
 
 import httpx
 import stamina
-from pydantic import BaseModel, JsonValue, SecretStr
+from pydantic import BaseModel, JsonValue
 
+from prefect_omnivideo.providers.account import Account
 from prefect_omnivideo.providers.clock import Clock
 from prefect_omnivideo.providers.decoding import find_refusal, read_status, read_submission, retry_after
 from prefect_omnivideo.providers.errors import (
@@ -34,7 +33,7 @@ from prefect_omnivideo.providers.errors import (
     UnreachableError,
 )
 from prefect_omnivideo.providers.rate import Rate
-from prefect_omnivideo.providers.wire import Answer, HttpCall, Job, Provider, Route, join_url
+from prefect_omnivideo.providers.wire import Answer, HttpCall, Job, join_url, route_of
 
 SUBMIT_ATTEMPTS = 5
 STATUS_ATTEMPTS = 5
@@ -51,50 +50,6 @@ _BEFORE_SENDING = (
 )
 
 
-@dataclass(frozen=True)
-class Account:
-    """One account at one gateway.
-
-    Attributes:
-        name: the credentials block's name, or the provider's slug.
-        route: which of the provider's documented routes new jobs take.
-        submissions_per_minute: begun in any minute, evenly spaced; None for as many as the gateway takes.
-        requests_in_flight: HTTP requests at a time; more only burn CPU in httpx's pool.
-        request_seconds: how long one request may take in all.
-        poll_seconds: the shortest pause between two status queries of one job.
-    """
-
-    provider: Provider
-    name: str
-    base_url: str
-    api_key: SecretStr
-    route: Route
-    jobs_in_flight: int = 20
-    submissions_per_minute: int | None = None
-    requests_in_flight: int = 8
-    request_seconds: float = 90.0
-    poll_seconds: float = 5.0
-
-    @property
-    def connect_seconds(self) -> float:
-        """How long a connection may take to come about."""
-        return min(10.0, self.request_seconds)
-
-    @property
-    def send_window(self) -> float:
-        """Seconds within which a submission must leave, first tries and repeats together."""
-        return 2 * self.request_seconds
-
-    @property
-    def claim_seconds(self) -> float:
-        """Seconds after which a submission is over, one way or the other: what still says `submitting` is unknown."""
-        return self.send_window + self.connect_seconds + self.request_seconds + 5
-
-    def is_same(self, provider: str, name: str, base_url: str) -> bool:
-        """Whether this is the account that made an attempt."""
-        return (self.provider.name, self.name, self.base_url.rstrip("/")) == (provider, name, base_url.rstrip("/"))
-
-
 class Rates(NamedTuple):
     """The paces of an account."""
 
@@ -103,7 +58,7 @@ class Rates(NamedTuple):
 
 
 class GatewayClient:
-    """Speaks to one gateway for one account. Get one from `connect`."""
+    """Speaks to one gateway for one account. Get one from `connections.connect`."""
 
     def __init__(self, account: Account, rates: Rates, clock: Clock) -> None:
         self.account = account
@@ -308,68 +263,6 @@ class GatewayClient:
 def _path(template: str, task_id: str) -> str:
     """The path for a task; an id is the gateway's word and may hold anything."""
     return template.format(task_id=quote(task_id, safe=""))
-
-
-def route_of(provider: Provider, submit_path: str) -> Route:
-    """The route a job was submitted by."""
-    return next((route for route in provider.routes if route.submit == submit_path), provider.routes[0])
-
-
-def preview(provider: Provider, body: BaseModel, base_url: str, route: Route) -> dict[str, JsonValue]:
-    """The HTTP call that would be made, with the key hidden: method, url, headers and json, or form and files."""
-    call = provider.encode(body, route.submit)
-    headers: dict[str, JsonValue] = {"Authorization": "Bearer ***", "Accept": "application/json"}
-    shown: dict[str, JsonValue] = {"method": call.method, "url": join_url(base_url, call.path), "headers": headers}
-    if call.json is not None:
-        headers["Content-Type"] = "application/json"
-        shown["json"] = call.json
-        return shown
-    headers["Content-Type"] = "multipart/form-data"
-    form: dict[str, JsonValue] = {}
-    for name in dict.fromkeys(name for name, _ in call.form):
-        values: list[JsonValue] = [value for key, value in call.form if key == name]
-        form[name] = values if name.endswith("[]") else values[0]
-    shown["form"] = form
-    if call.files:
-        shown["files"] = {name: path.name for name, path in call.files}
-    return shown
-
-
-@dataclass
-class _Shared:
-    """What all who use an account on one event loop have in common. The paces outlive the connections."""
-
-    rates: Rates
-    clock: Clock
-    client: GatewayClient | None = None
-    holders: int = 0
-
-
-_accounts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Account, _Shared]] = WeakKeyDictionary()
-
-
-@asynccontextmanager
-async def connect(account: Account) -> AsyncGenerator[GatewayClient]:
-    """The account's client on this event loop, shared by everybody who holds it, closed when the last lets go."""
-    shared = _shared(account)
-    client = shared.client = shared.client or GatewayClient(account, shared.rates, shared.clock)
-    shared.holders += 1
-    try:
-        yield client
-    finally:
-        shared.holders -= 1
-        if not shared.holders:
-            shared.client = None
-            await client.close()
-
-
-def _shared(account: Account) -> _Shared:
-    accounts = _accounts.setdefault(asyncio.get_running_loop(), {})
-    if account not in accounts:
-        clock = Clock()
-        rates = Rates(Rate(account.submissions_per_minute, clock), Rate(None, clock))
-        accounts[account] = _Shared(rates, clock)
-    return accounts[account]
 
 
 @cache

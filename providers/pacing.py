@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from prefect_omnivideo.providers.wire import Job, JobStatus
 
-SHARE = 0.17
+SHARE = 0.18
 """A pause is this share of the time since the submission, so that the news is late by half of it on average."""
 SPREAD = 0.2
 """Pauses differ by this much up and down: jobs submitted together are not asked about together."""
@@ -32,6 +32,8 @@ LOW = 0.1
 """Share of the remembered jobs that were done by the time of the first query about a new one."""
 SCOUTS = 20
 """Jobs asked about at the usual pace while none of their kind has ended."""
+SELDOM = 3.0
+"""The others are asked about when so many times as long has passed as at the last query: at 15, 45, 135 seconds."""
 
 _RANDOM = Random()  # noqa: S311  # keeps no secret
 
@@ -104,7 +106,7 @@ class Watch:
 
     def is_due(self, elapsed: float) -> bool:
         """Whether to ask now, or to leave it to the scouts and pause again."""
-        if not self._known.is_empty or self._hint is not None or self._estimate or elapsed >= 2 * self._asked_at:
+        if not self._known.is_empty or self._hint is not None or self._estimate or elapsed >= SELDOM * self._asked_at:
             return True
         if len(self._known.scouts) < SCOUTS:
             self._known.scouts.add(self)

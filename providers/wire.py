@@ -197,6 +197,11 @@ def encode_json(native: BaseModel, path: str) -> HttpCall:
     return HttpCall("POST", path, json=body)
 
 
+def route_of(provider: Provider, submit_path: str) -> Route:
+    """The route a job was submitted by."""
+    return next((route for route in provider.routes if route.submit == submit_path), provider.routes[0])
+
+
 def join_url(base_url: str, path: str) -> str:
     """Base URL and path as one URL; a base URL pasted in the OpenAI style, ending in `/v1`, works too."""
     base = base_url.rstrip("/")

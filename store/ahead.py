@@ -7,26 +7,36 @@ from contextlib import contextmanager
 from queue import Empty, Queue
 from threading import Event, Thread
 
+HANDFUL = 1024 * 1024
+"""Bytes that change hands at once: each time wakes a thread, which takes long on a busy machine."""
+
 
 @contextmanager
 def ahead(pieces: Iterator[bytes], depth: int) -> Generator[Iterator[bytes]]:
-    """Give the items of `pieces`, at most `depth` of them read ahead in a thread.
+    """Give the items of `pieces`, at most about `depth` bytes of them read ahead in a thread.
 
-    Whatever `pieces` raises is raised from the iterator. Leaving the block ends the thread and waits for it: a reader
-    that is stuck in the network holds this up until its own timeout.
+    Whatever `pieces` raises is raised from the iterator, after what came before it. Leaving the block ends the thread
+    and waits for it: a reader that is stuck in the network holds this up until its own timeout.
     """
-    queue: Queue[bytes | Exception | None] = Queue(depth)
+    queue: Queue[list[bytes | Exception | None]] = Queue(max(1, depth // HANDFUL))
     left = Event()
 
     def pump() -> None:
+        held: list[bytes | Exception | None] = []
+        size = 0
         try:
             for piece in pieces:
-                queue.put(piece)
-                if left.is_set():
-                    return
-            queue.put(None)
+                held.append(piece)
+                size += len(piece)
+                if size >= HANDFUL:
+                    queue.put(held)
+                    held, size = [], 0
+                    if left.is_set():
+                        return
+            held.append(None)
         except Exception as error:
-            queue.put(error)
+            held.append(error)
+        queue.put(held)
 
     thread = Thread(target=pump, name="read-ahead", daemon=True)
     thread.start()
@@ -35,34 +45,17 @@ def ahead(pieces: Iterator[bytes], depth: int) -> Generator[Iterator[bytes]]:
     finally:
         left.set()
         try:
-            while True:  # makes room for the one piece the thread may be holding
+            while True:  # makes room for the one handful the thread may be holding
                 queue.get_nowait()
         except Empty:
             thread.join()
 
 
-def _until_end(queue: Queue[bytes | Exception | None]) -> Iterator[bytes]:
-    while (item := queue.get()) is not None:
-        if isinstance(item, Exception):
-            raise item
-        yield item
-
-
-def gathered(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes in pieces of at least `size`. Whatever `pieces` raises is raised after what came before it."""
-    held: list[bytes] = []
-    missing = size
-    broken: Exception | None = None
-    try:
-        for piece in pieces:
-            held.append(piece)
-            missing -= len(piece)
-            if missing <= 0:
-                yield b"".join(held)
-                held, missing = [], size
-    except Exception as error:
-        broken = error
-    if held:
-        yield b"".join(held)
-    if broken:
-        raise broken
+def _until_end(queue: Queue[list[bytes | Exception | None]]) -> Iterator[bytes]:
+    while True:
+        for item in queue.get():
+            if item is None:
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item

@@ -17,17 +17,15 @@ import stamina
 from prefect_omnivideo.providers.decoding import retry_after
 from prefect_omnivideo.providers.errors import LinkExpiredError, NotAVideoError, TransferError
 from prefect_omnivideo.providers.wire import Answer
-from prefect_omnivideo.store.ahead import ahead, gathered
+from prefect_omnivideo.store.ahead import ahead
 from prefect_omnivideo.store.containers import HEAD, MP4, QUICKTIME, Boxes, Container, recognise
 from prefect_omnivideo.store.fetch import Source, fetch
 from prefect_omnivideo.store.links import place
 
 LONGEST_DELAY = 120.0
 """Seconds; a server that asks for a longer pause is asked again after this one."""
-PIECE = 1024 * 1024
-"""Bytes that are handed over at once: each handing over wakes a thread, which takes long on a busy machine."""
-READ_AHEAD = 8
-"""Pieces: as much as one part of an upload to S3."""
+READ_AHEAD = 8 * 1024 * 1024
+"""Bytes: as much as one part of an upload to S3."""
 ENOUGH = 8 * 1024 * 1024
 """Bytes after which a continued connection that breaks again does not count as a failed attempt."""
 
@@ -95,7 +93,7 @@ class Download:
         with self._open() as response:
             began_at = self._begin(response)
             try:
-                with ahead(self._hashed(gathered(response.iter_raw(), PIECE)), READ_AHEAD) as pieces:
+                with ahead(self._hashed(response.iter_raw()), READ_AHEAD) as pieces:
                     for piece in pieces:
                         yield from self._take(piece)
                 if self._total is not None and self.size != self._total:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from prefect_omnivideo.providers.client import Account
+from prefect_omnivideo.providers.account import Account
 from prefect_omnivideo.providers.errors import Problem, RequestError, StoreError
 from prefect_omnivideo.providers.native import translate
 from prefect_omnivideo.providers.references import (

@@ -288,6 +288,8 @@ class _Source(io.RawIOBase):
     @override
     def readinto(self, buffer: Any, /) -> int:
         try:
+            if isinstance(self._source, io.BufferedIOBase):
+                return self._source.readinto(buffer)
             data = self._source.read(len(buffer))
         except BaseException as error:
             self.error = error

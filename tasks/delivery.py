@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
-from prefect_omnivideo.providers.client import Account, connect
+from prefect_omnivideo.providers.account import Account
+from prefect_omnivideo.providers.connections import connect
 from prefect_omnivideo.providers.errors import LinkExpiredError, NotAVideoError, StoreError
 from prefect_omnivideo.providers.wire import Job
 from prefect_omnivideo.store import media

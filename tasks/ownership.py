@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefect_omnivideo.providers.client import Account
+from prefect_omnivideo.providers.account import Account
 from prefect_omnivideo.providers.errors import JobError, JobFailedError, SubmissionUnknownError
 from prefect_omnivideo.store.record import VideoRecord, VideoState
 

@@ -10,7 +10,9 @@ from uuid import uuid4
 import stamina
 from pydantic import BaseModel
 
-from prefect_omnivideo.providers.client import Account, GatewayClient, connect
+from prefect_omnivideo.providers.account import Account
+from prefect_omnivideo.providers.client import GatewayClient
+from prefect_omnivideo.providers.connections import connect
 from prefect_omnivideo.providers.errors import NotAcceptedError, RecordConflictError, StoreUnavailableError
 from prefect_omnivideo.providers.native import translate
 from prefect_omnivideo.providers.references import own_references, stand_in

@@ -6,7 +6,9 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
-from prefect_omnivideo.providers.client import Account, GatewayClient, connect
+from prefect_omnivideo.providers.account import Account
+from prefect_omnivideo.providers.client import GatewayClient
+from prefect_omnivideo.providers.connections import connect
 from prefect_omnivideo.providers.decoding import job_failure, normalise
 from prefect_omnivideo.providers.errors import JobFailedError, StatusUnavailableError, StillRunningError
 from prefect_omnivideo.providers.pacing import Durations, Watch, durations

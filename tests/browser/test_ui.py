@@ -31,7 +31,7 @@ def batch(stage: Stage) -> str:
     ui.pick_block("store", "LocalVideoStore", "videos")
     ui.field("batch").get_by_role("button", name="str").click()
     ui.field("batch").locator("textarea").fill(BATCH)
-    picture(page, "run-form", height=1560)
+    picture(page, "run-form", height=1600)
     run = ui.submit()
     ui.open_run(run, "Failed")
     expect(page.get_by_text(f"{len(PROMPTS)} prompts for {BATCH}").first).to_be_visible()
@@ -55,6 +55,12 @@ def gallery(stage: Stage, batch: str) -> Generator[Page]:
 def test_a_batch_started_from_the_form_is_billed_once_each(stage: Stage, batch: str) -> None:
     bill = [job["prompt"] for job in stage.sandbox.jobs()]
     assert [bill.count(prompt) for prompt in PROMPTS] == [1] * len(PROMPTS)
+
+
+def test_a_batch_has_one_progress_bar_one_report_and_one_table(ui: PrefectUI, batch: str) -> None:
+    ui.open_artifacts(batch)
+    for key in ("omnivideo-progress", "omnivideo-report", "omnivideo-videos"):
+        expect(ui.artifacts(key)).to_have_count(1)
 
 
 def test_the_report_names_what_failed_and_what_to_do(ui: PrefectUI, batch: str) -> None:
@@ -202,8 +208,9 @@ def test_the_form_for_a_key_has_the_documented_defaults_and_hides_the_key(ui: Pr
 def test_the_form_for_a_bucket_needs_its_name_alone(ui: PrefectUI, stage: Stage) -> None:
     ui.open_block_form("s3-video-store")
     fields = ui.block_fields()
-    names = [name for name, _ in fields if name != "Max Video Bytes"]
+    names = [name for name, _ in fields]
     assert names[:4] == ["Bucket", "Prefix", "Endpoint URL", "Region Name"]
+    assert names[-1] == "Max Video Bytes", "what hardly anybody changes comes last"
     assert {"Access key ID", "Secret access key", "Role ARN"} < set(names)
     assert {("Addressing Style", "auto"), ("Request Checksums", "when_supported")} < set(fields)
     ui.create_block("bucket", {"Bucket": "my-videos"})

@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 ROOT = Path(__file__).resolve().parents[2]
 RUN_SECONDS = 60.0
 """How long a run of a few videos may take on a busy machine."""
+MOST_SHOTS = 20
 
 
 class PrefectUI:
@@ -69,11 +70,19 @@ class PrefectUI:
         self.page.goto(f"{self.url}/runs/flow-run/{run}")
         expect(self.page.locator(".state-badge").first).to_have_text(state, timeout=1000 * RUN_SECONDS)
 
-    def open_artifact(self, run: str, key: str) -> None:
-        """The page of an artifact, reached from the page of its run."""
+    def open_artifacts(self, run: str) -> None:
+        """The artifacts of a run, reached from its page."""
         self.page.goto(f"{self.url}/runs/flow-run/{run}")
         self.page.get_by_role("listitem").filter(has_text=re.compile("^Artifacts$")).click()
-        self.page.locator("a[href*='/artifacts/artifact/']").filter(has_text=key).first.click()
+
+    def artifacts(self, key: str) -> Locator:
+        """Links to the artifacts with a key, among those of a run."""
+        return self.page.locator("a[href*='/artifacts/artifact/']").filter(has_text=key)
+
+    def open_artifact(self, run: str, key: str) -> None:
+        """The page of an artifact, reached from the page of its run."""
+        self.open_artifacts(run)
+        self.artifacts(key).click()
         expect(self.page.get_by_role("button", name="Show raw data")).to_be_visible()
 
     def open_block_form(self, slug: str) -> None:
@@ -118,20 +127,19 @@ def picture(page: Page, name: str, height: int = 900) -> None:
         page.set_viewport_size({"width": (page.viewport_size or {"width": 1300})["width"], "height": height})
         page.wait_for_load_state("networkidle")
         page.evaluate(_PRESENTABLE)
-        page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled", caret="hide")
+        taken, before = page.screenshot(), b""
+        for _ in range(MOST_SHOTS):  # until nothing moves any more, such as the spinner of a player
+            if taken == before:
+                break
+            taken, before = page.screenshot(), taken
+        Path(folder, f"{name}.png").write_bytes(taken)
 
 
-# Posters are there, and the folder of a test reads like the folder of a person.
-_PRESENTABLE = """async () => {
+# No cursor blinks, and the folder of a test reads like the folder of a person.
+_PRESENTABLE = """() => {
   document.activeElement.blur();
-  const frame = () => new Promise(requestAnimationFrame);
-  while ([...document.querySelectorAll("video")].some(video => video.networkState === video.NETWORK_LOADING)) {
-    await frame();
-  }
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
-    texts.currentNode.data = texts.currentNode.data.replace(/file:\\S+\\/prefect0\\//, "file:///home/ada/");
+    texts.currentNode.data = texts.currentNode.data.replace(/\\/\\S*\\/prefect0\\//, "///home/ada/");
   }
-  await frame();
-  await frame();
 }"""

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from prefect_omnivideo.providers import client as client_module
-from prefect_omnivideo.providers.client import Account, GatewayClient, connect
+from prefect_omnivideo.providers import connections
+from prefect_omnivideo.providers.account import Account
+from prefect_omnivideo.providers.client import GatewayClient
+from prefect_omnivideo.providers.connections import connect
 from prefect_omnivideo.providers.errors import (
     NotAcceptedError,
     OmniVideoError,
@@ -166,7 +168,7 @@ async def test_a_trickling_answer_comes_to_an_end() -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
     virtual = VirtualClock()
-    monkeypatch.setattr(client_module, "Clock", lambda: virtual)
+    monkeypatch.setattr(connections, "Clock", lambda: virtual)
     return virtual
 
 

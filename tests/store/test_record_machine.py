@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import SecretStr
 
-from prefect_omnivideo.providers.client import Account, GatewayClient
+from prefect_omnivideo.providers.account import Account
+from prefect_omnivideo.providers.client import GatewayClient
 from prefect_omnivideo.providers.errors import JobFailedError, StoreError
 from prefect_omnivideo.providers.registry import get_provider
 from prefect_omnivideo.providers.request import VideoRequest

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from prefect_omnivideo.providers.client import Account
+from prefect_omnivideo.providers.account import Account
 from prefect_omnivideo.providers.errors import RequestError
 from prefect_omnivideo.providers.references import Reference, is_local, local_path, stand_in
 from prefect_omnivideo.providers.registry import get_provider

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import random
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -181,6 +182,26 @@ def test_clean_takes_old_uploads_of_its_own(seaweed: Bucket) -> None:
     assert seaweed.clean(older_than=-60) == 2
     left = made.list_multipart_uploads(Bucket="videos", Prefix=seaweed.prefix)["Uploads"]
     assert sorted(upload["Key"] for upload in left) == sorted(others)
+
+
+@pytest.mark.usefixtures("_no_pauses")
+@pytest.mark.parametrize("checksums", ["when_supported", "when_required"])
+def test_a_part_that_is_sent_again_is_whole(
+    s3: S3Server, seaweed: Bucket, checksums: Literal["when_supported", "when_required"]
+) -> None:
+    made = client(**settings(s3), request_checksum_calculation=checksums)
+    lost: list[int] = []
+
+    def lose(request: Any, **_: Any) -> None:
+        if len(lost) < 2:
+            lost.append(len(request.body))
+            raise ConnectionClosedError(endpoint_url=s3.endpoint_url)
+
+    made.meta.events.register_last("before-send.s3.UploadPart", lose)
+    data = random.Random(1).randbytes(20 * 1024 * 1024)
+    Bucket(made, "videos", seaweed.prefix).write("a.mp4", io.BytesIO(data), content_type="video/mp4", metadata={})
+    assert lost == [8 * 1024 * 1024] * 2
+    assert (seaweed.read("a.mp4") or (b"", ""))[0] == data
 
 
 @pytest.mark.parametrize(("operation", "size"), [("PutObject", 300_000), ("UploadPart", 20 * 1024 * 1024)])

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from prefect_omnivideo.providers import client as client_module
+from prefect_omnivideo.providers import connections
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.sandbox import Sandbox
 from prefect_omnivideo.store.record import VideoState
@@ -18,7 +18,7 @@ from tests.clock import VirtualClock
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
     virtual = VirtualClock()
-    monkeypatch.setattr(client_module, "Clock", lambda: virtual)
+    monkeypatch.setattr(connections, "Clock", lambda: virtual)
     return virtual
 
 

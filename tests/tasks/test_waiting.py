@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from prefect_omnivideo.providers import client as client_module
+from prefect_omnivideo.providers import connections
 from prefect_omnivideo.providers.clock import Clock
 from prefect_omnivideo.providers.errors import (
     JobFailedError,
@@ -62,7 +62,7 @@ def gateways(clock: Jump) -> Generator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def _jumping(clock: Jump, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "Clock", lambda: clock)
+    monkeypatch.setattr(connections, "Clock", lambda: clock)
     monkeypatch.setattr(waiting, "now", lambda: clock.start + timedelta(seconds=clock.passed))
     monkeypatch.setattr("prefect_omnivideo.store.record.now", lambda: clock.start + timedelta(seconds=clock.passed))
 
