@@ -6,7 +6,7 @@ import asyncio
 from abc import abstractmethod
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
 
 
+SizeLimit = Annotated[int, Field(ge=1, description="Size limit of one video in bytes, which stops a runaway download.")]
+
+
 class VideoStore(Block):
     """A place for videos, records, galleries and reports."""
 
@@ -29,9 +32,8 @@ class VideoStore(Block):
     _block_type_slug = "omnivideo-video-store"
     _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
 
-    max_video_bytes: int = Field(
-        default=MAX_BYTES, ge=1, description="Size limit of one video in bytes, which stops a runaway download."
-    )
+    if TYPE_CHECKING:
+        max_video_bytes: int  # each kind of store declares it, as its last field: a form shows them in this order
 
     async def check(self) -> None:
         """Test the connection: write, replace and delete a small object, and see that others are kept out.
@@ -67,6 +69,7 @@ class LocalVideoStore(VideoStore):
     folder: Path = Field(
         description="Folder for the videos; made when it does not exist. Every worker must see the same one."
     )
+    max_video_bytes: SizeLimit = MAX_BYTES
 
     def open(self) -> ObjectStore:
         """The folder as an object store."""
@@ -138,6 +141,7 @@ class S3VideoStore(VideoStore):
         default="when_supported",
         description="When S3 is sent checksums to verify; some S3-compatible servers need when_required.",
     )
+    max_video_bytes: SizeLimit = MAX_BYTES
 
     @model_validator(mode="after")
     def _fit_together(self) -> S3VideoStore:

@@ -1,5 +1,6 @@
 """What a person sees of a batch in the Prefect UI: its progress while it runs, its report when it ended."""
 
+import asyncio
 from time import monotonic
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from prefect.artifacts import (
 
 from prefect_omnivideo.providers.registry import get_provider
 from prefect_omnivideo.store.record import VideoRecord
-from prefect_omnivideo.store.report import BatchReport, reason
+from prefect_omnivideo.store.report import BatchReport, markdown_text, reason
 
 SECONDS_BETWEEN = 3.0
 """Seconds between two updates of the progress: the server keeps every one of them."""
@@ -27,6 +28,7 @@ class Progress:
         self._total = total
         self._artifact: UUID | None = None
         self._shown_at = 0.0
+        self._turn = asyncio.Lock()
 
     async def show(self, done: int, description: str) -> bool:
         """Show how many are done, unless that was done a moment ago; the last one is always shown."""
@@ -35,10 +37,13 @@ class Progress:
             return False
         self._shown_at = moment
         percent = 100 * done / self._total
-        if self._artifact is None:
-            self._artifact = await acreate_progress_artifact(percent, key="omnivideo-progress", description=description)
-        else:
-            await aupdate_progress_artifact(self._artifact, percent, description=description)
+        async with self._turn:  # several videos may end at a time, and there is one bar
+            if self._artifact is None:
+                self._artifact = await acreate_progress_artifact(
+                    percent, key="omnivideo-progress", description=description
+                )
+            else:
+                await aupdate_progress_artifact(self._artifact, percent, description=description)
         return True
 
 
@@ -50,17 +55,18 @@ async def show_report(report: BatchReport) -> None:
 
 
 def _row(record: VideoRecord) -> dict[str, str | float | None]:
+    """One video. The UI renders texts in a table as Markdown, with links and HTML, so they are escaped."""
     file = record.files[0] if record.files else None
     duration = file.media.get("duration") if file else None
     return {
-        "prompt": record.request.prompt[:200],
-        "gateway": get_provider(record.attempt.provider).title,
+        "prompt": markdown_text(record.request.prompt[:200]),
         "state": str(record.state),
-        "reason": reason(record) or "; ".join(record.differences),
+        "video": markdown_text(file.uri) if file else "",
         "seconds": duration if isinstance(duration, int | float) else None,
         "MB": round(file.size / 1e6, 2) if file else None,
         "cost": record.cost,
-        "video": file.uri if file else "",
-        "task id": record.attempt.task_id,
+        "gateway": get_provider(record.attempt.provider).title,
+        "task id": markdown_text(record.attempt.task_id or ""),
         "key": record.key,
+        "reason": markdown_text(reason(record) or "; ".join(record.differences)),
     }

@@ -13,7 +13,7 @@ from prefect_omnivideo.flows.fanout import eligible, fan_out
 from prefect_omnivideo.flows.limits import limited, slot
 from prefect_omnivideo.flows.naming import batch_of_run
 from prefect_omnivideo.flows.outcome import Outcome
-from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Prompts
+from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Prompts, Seconds
 from prefect_omnivideo.flows.video import make_video
 from prefect_omnivideo.providers.errors import Problem, RequestError
 from prefect_omnivideo.providers.request import VideoRequest, as_request
@@ -25,7 +25,8 @@ from prefect_omnivideo.tasks.threads import on_records
 
 def _run_name() -> str:
     parameters = flow_run.parameters
-    return f"{len(parameters['prompts'])} prompts for {parameters.get('batch') or 'a batch of their own'}"
+    count = len(parameters["prompts"])
+    return f"{count} prompt{'' if count == 1 else 's'} for {parameters.get('batch') or 'a batch of its own'}"
 
 
 @flow(name="Generate videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
@@ -34,14 +35,14 @@ async def generate_videos(
     credentials: AnyCredentials | list[AnyCredentials],
     store: AnyStore,
     batch: str | None = None,
-    deadline: float = 3600,
+    deadline: Seconds = 3600,
 ) -> BatchReport:
     """Make a list of videos and keep them in the store, paying once for each whatever happens in between.
 
     Run again with the same batch, and only what is missing is submitted; what still runs is collected.
 
     Args:
-        prompts: What the videos show: prompts, or full requests.
+        prompts: What the videos show: texts, or full requests (in a form through the menu, Use JSON input).
         credentials: The account that makes and bills the videos, or several: each takes the next prompt it can honour
             as soon as it has room.
         store: Where the videos and their records are kept.

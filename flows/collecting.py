@@ -10,7 +10,7 @@ from prefect_omnivideo.flows.cancelling import report_cancellation
 from prefect_omnivideo.flows.fanout import Accounts, fan_out
 from prefect_omnivideo.flows.naming import batch_of_run
 from prefect_omnivideo.flows.outcome import Outcome
-from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
+from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.video import finish_video
 from prefect_omnivideo.store.record import VideoRecord, VideoState
 from prefect_omnivideo.store.records import Records
@@ -30,7 +30,7 @@ async def collect_videos(
     batch: str,
     credentials: AnyCredentials | list[AnyCredentials],
     store: AnyStore,
-    deadline: float = 3600,
+    deadline: Seconds = 3600,
 ) -> BatchReport:
     """Bring home every video of a batch that was submitted and is not stored yet. Submits nothing.
 

@@ -24,4 +24,5 @@ Prompts = (
     | Annotated[list[VideoRequest], Field(title="requests")]
     | Annotated[list[str | VideoRequest], Field(title="mixed")]
 )
+Seconds = Annotated[float, Field(gt=0)]
 AnyStore = LocalVideoStore | S3VideoStore

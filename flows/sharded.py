@@ -17,7 +17,7 @@ from prefect_omnivideo.flows.batch import as_accounts
 from prefect_omnivideo.flows.expansion import OnBadRow
 from prefect_omnivideo.flows.naming import batch_of_run, moment_of_run
 from prefect_omnivideo.flows.outcome import BatchFailedError, write_report
-from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
+from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.sheet import read_sheet
 from prefect_omnivideo.providers.errors import Problem, RequestError
 from prefect_omnivideo.store.batch import filled
@@ -47,7 +47,7 @@ async def generate_sharded(
     shards_in_flight: Annotated[int, Field(ge=1, le=100)] = 8,
     template: str | None = None,
     on_bad_row: OnBadRow = "stop",
-    deadline: float = 3600,
+    deadline: Seconds = 3600,
 ) -> BatchReport:
     """Make the videos of a long sheet with many workers, each shard in a flow run of its own.
 

@@ -16,7 +16,7 @@ from prefect_omnivideo.flows.cancelling import report_cancellation
 from prefect_omnivideo.flows.dry_run import describe
 from prefect_omnivideo.flows.expansion import Expansion, OnBadRow, expand
 from prefect_omnivideo.flows.naming import batch_of_run, moment_of_run
-from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
+from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.tables import read_table
 from prefect_omnivideo.providers.errors import RequestError
 from prefect_omnivideo.store.batch import filled
@@ -50,7 +50,7 @@ async def generate_from_sheet(
     limit: Annotated[int, Field(ge=1)] | None = None,
     offset: Annotated[int, Field(ge=0)] = 0,
     dry_run: bool = False,
-    deadline: float = 3600,
+    deadline: Seconds = 3600,
 ) -> BatchReport:
     """Make the videos that a sheet asks for, one for each row, and keep them in the store.
 

@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.flows.naming import batch_of_run
-from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore
+from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.providers.request import VideoRequest, as_request
 from prefect_omnivideo.store.record import VideoRecord, VideoState
 from prefect_omnivideo.tasks.delivery import clean_up
@@ -27,7 +27,7 @@ async def generate_video(
     credentials: AnyCredentials,
     store: AnyStore,
     batch: str | None = None,
-    deadline: float = 3600,
+    deadline: Seconds = 3600,
 ) -> VideoRecord:
     """Make one video and keep it in the store.
 

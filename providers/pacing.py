@@ -17,7 +17,7 @@ from weakref import WeakSet
 from prefect_omnivideo.providers.wire import Job, JobStatus
 
 SHARE = 0.18
-"""A pause is this share of the time since the submission, so that the news is late by half of it on average."""
+"""A pause is this share of the time since the submission, so that the news is late by half of that on average."""
 SPREAD = 0.2
 """Pauses differ by this much up and down: jobs submitted together are not asked about together."""
 LONGEST_PAUSE = 30.0

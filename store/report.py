@@ -95,13 +95,13 @@ class BatchReport(BaseModel):
 
     def markdown(self) -> str:
         """The state of the batch on a page: totals, cost, and what to do about each video that is not there."""
-        parts = [f"# {_cell(self.batch)}", self.summary(), self._costs()]
+        parts = [f"# {markdown_text(self.batch)}", self.summary(), self._costs()]
         if self.unknown:
             rows = [
                 (
-                    _cell(title(record)),
+                    markdown_text(title(record)),
                     _moment(record),
-                    _cell(f"{record.attempt.account} at {record.attempt.base_url}"),
+                    markdown_text(f"{record.attempt.account} at {record.attempt.base_url}"),
                     f"`{resolve_command(record)}`",
                 )
                 for record in self.unknown
@@ -115,16 +115,17 @@ class BatchReport(BaseModel):
             ]
         if self.failed:
             failures = [
-                (_cell(title(record)), _cell(reason(record)), _cell(what_to_do(record))) for record in self.failed
+                (markdown_text(title(record)), markdown_text(reason(record)), markdown_text(what_to_do(record)))
+                for record in self.failed
             ]
             parts += ["## Failed", _table(("video", "reason", "what to do"), failures)]
         if self.pending:
             rows = [
                 (
-                    _cell(title(record)),
+                    markdown_text(title(record)),
                     str(record.state),
-                    _cell(record.attempt.account),
-                    _cell(record.attempt.task_id or "none yet"),
+                    markdown_text(record.attempt.account),
+                    markdown_text(record.attempt.task_id or "none yet"),
                 )
                 for record in self.pending
             ]
@@ -134,10 +135,12 @@ class BatchReport(BaseModel):
                 _table(("video", "state", "account", "task"), rows),
             ]
         if different := [record for record in self.stored if record.differences]:
-            notes = [(_cell(title(record)), _cell("; ".join(record.differences))) for record in different]
+            notes = [
+                (markdown_text(title(record)), markdown_text("; ".join(record.differences))) for record in different
+            ]
             parts += ["## Not quite what was asked for", _table(("video", "difference"), notes)]
         if self.skipped:
-            parts += ["## Rows left out of the sheet", "\n".join(f"- {_cell(row)}" for row in self.skipped)]
+            parts += ["## Rows left out of the sheet", "\n".join(f"- {markdown_text(row)}" for row in self.skipped)]
         addresses = [f"{what}: `{uri}`" for what, uri in (("Gallery", self.gallery), ("Report", self.report)) if uri]
         return "\n\n".join(filter(None, [*parts, *addresses])) + "\n"
 
@@ -169,7 +172,7 @@ class BatchReport(BaseModel):
             accepted = [a for a in self._attempts() if a.account == account and a.task_id]
             silent = sum(attempt.cost is None and attempt.credits is None for attempt in accepted)
             cost, credits = _sum(a.cost for a in accepted), _sum(a.credits for a in accepted)
-            lines.append((_cell(account), str(len(accepted)), _amounts(cost, credits), str(silent)))
+            lines.append((markdown_text(account), str(len(accepted)), _amounts(cost, credits), str(silent)))
         return _table(("account", "jobs accepted", "cost as the gateway told", "cost not told"), lines) if lines else ""
 
 
@@ -230,8 +233,8 @@ def plain(text: str) -> str:
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 
 
-def _cell(text: str) -> str:
-    """Text for a Markdown table that stays text: no markup, no links, no HTML."""
+def markdown_text(text: str) -> str:
+    """Any text, for Markdown that shows it as text: no markup, no links, no HTML."""
     return html.escape(re.sub(r"[\\`*_\[\]|~$]|:(?=//)", r"\\\g<0>", plain(text)), quote=False)
 
 

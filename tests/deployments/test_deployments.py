@@ -105,7 +105,7 @@ def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
     today, week, month = (f"{runs[1].expected_start_time:{form}}" for form in ("%Y-%m-%d", "%G-W%V", "%Y-%m"))
     assert sorted(run.name for run in ended) == sorted(
         [
-            "2 prompts for a batch of their own",
+            "2 prompts for a batch of its own",
             f"sheet {today}.csv for daily/{today}",
             "sheet inbox.csv for inbox",
             f"sheet products-tall.yaml for tall/{week}",
@@ -155,6 +155,21 @@ def test_deployments_hold_references_and_schedules_of_their_own(stage: Stage) ->
     strategies = {name: d.concurrency_options and d.concurrency_options.collision_strategy for name, d in found.items()}
     queued = dict.fromkeys(("ad-hoc", "daily", "products", "long"), "ENQUEUE")
     assert strategies == {**queued, "hourly": "CANCEL_NEW", "shard": None}
+
+
+def test_schedules_make_runs(stage: Stage) -> None:
+    """With a SQLAlchemy that Prefect does not know, the server says nothing and schedules nothing."""
+    with stage.server.client() as client:
+        daily = client.read_deployment_by_name(f"{SHEET_FLOW}/daily")
+
+        def scheduled() -> bool:
+            return any(run.deployment_id == daily.id and run.auto_scheduled for run in client.read_flow_runs(limit=200))
+
+        client.resume_deployment(daily.id)
+        try:
+            until(scheduled, START)
+        finally:
+            client.pause_deployment(daily.id)
 
 
 def test_automations_are_created_by_the_documented_command(stage: Stage) -> None:

@@ -119,7 +119,7 @@ CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("told", "taken"), [(70, 70), (1, 60), (500, 80), (-5, 74)], ids=["right", "too short", "too long", "nonsense"]
+    ("told", "taken"), [(70, 70), (1, 60), (500, 80), (-5, 73)], ids=["right", "too short", "too long", "nonsense"]
 )
 def test_told_durations_are_taken_as_far_as_they_can_be_true(told: float, taken: float) -> None:
     known = Durations()
