@@ -42,7 +42,7 @@ async def generate_videos(
     Run again with the same batch, and only what is missing is submitted; what still runs is collected.
 
     Args:
-        prompts: What the videos show: texts, or full requests (in a form through the menu, Use JSON input).
+        prompts: What the videos show: texts, or full requests (in a form: as JSON, through the menu).
         credentials: The account that makes and bills the videos, or several: each takes the next prompt it can honour
             as soon as it has room.
         store: Where the videos and their records are kept.

@@ -53,7 +53,7 @@ async def test_the_record_knows_the_task_id(
     assert sandbox.key not in stored.record.model_dump_json()
 
 
-SENT_AGAIN = [("429*2", 3), ("retry-after=7", 2), ("429-empty", 2), ("503*4", 5)]
+SENT_AGAIN = [("429*2", 3), ("retry-after=0.1", 2), ("429-empty", 2), ("503*4", 5)]
 
 
 @pytest.mark.parametrize(("fault", "posts"), SENT_AGAIN, ids=[fault for fault, _ in SENT_AGAIN])
