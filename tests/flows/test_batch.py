@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -152,3 +153,15 @@ async def test_the_flow_run_fails_with_a_readable_message(sandbox: Sandbox, stor
     assert state.is_failed()
     assert "2 videos: 1 stored, 1 failed" in str(state.message)
     assert "bad" in str(state.message)
+
+
+async def test_a_retried_flow_run_pays_for_nothing_again(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    """Prefect's own retry runs the whole flow again, under the same id and so on the same batch."""
+    sandbox.reset()
+    retried = generate_videos.with_options(retries=1, retry_delay_seconds=0)
+    state = await retried(["good", "bad [fault:moderated]"], credentials(sandbox, "apimart"), store, return_state=True)
+    assert state.is_failed()
+    async with get_client() as client:
+        run = await client.read_flow_run(state.state_details.flow_run_id or UUID(int=0))
+    assert run.run_count == 2
+    assert bill(sandbox) == Counter({"good": 1, "bad [fault:moderated]": 1})
