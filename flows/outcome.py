@@ -82,7 +82,7 @@ class Outcome:
         announce_batch(report)
         for record in report.pending:
             self._log.warning("%s is still on its way: %s", record.stem, self._problems.get(record.key, ""))
-        bad = {record.key for record in (*report.failed, *report.unknown) if not record.is_abandoned}
+        bad = {record.key for record in report.unsettled}
         reasons = [
             f"{shorten(request.prompt, 60)!r}: {self._problems.get(request.key, 'no record was written')}"
             for request in self._requests

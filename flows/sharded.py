@@ -110,7 +110,7 @@ async def generate_sharded(
     missing = len({request.key for request in expansion.requests} - {record.key for record in made})
     if missing:
         problems.append(f"{missing} videos were never submitted")
-    if problems or report.failed or report.unknown:
+    if problems or report.unsettled:
         raise BatchFailedError(" ".join([report.summary(), *problems]), report)
     return report
 

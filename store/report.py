@@ -62,6 +62,11 @@ class BatchReport(BaseModel):
         return self._in(VideoState.UNKNOWN)
 
     @property
+    def unsettled(self) -> tuple[VideoRecord, ...]:
+        """Failed and unknown videos that nobody gave up: a run that has one ends Failed."""
+        return tuple(record for record in (*self.failed, *self.unknown) if not record.is_abandoned)
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many videos are stored, pending, failed and unknown."""
         return {

@@ -155,3 +155,9 @@ def test_survives_a_round_trip() -> None:
     """Prefect keeps results as JSON."""
     batch = full()
     assert BatchReport.model_validate_json(batch.model_dump_json()) == batch
+
+
+def test_what_a_person_gave_up_is_settled() -> None:
+    lost = record("lost").unknown()
+    given_up = record("given up").failed("abandoned", "a person gave it up")
+    assert BatchReport(batch="b", records=(lost, given_up)).unsettled == (lost,)
