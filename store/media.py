@@ -120,6 +120,7 @@ def _frame(container: InputContainer) -> av.VideoFrame | None:
         return None
     end = (container.duration or 0) / 1_000_000
     moment = min(POSTER_TIME, end / 2)
+    container.streams.video[0].codec_context.thread_count = 1  # one picture is not worth threads
     container.seek(int(moment * 1_000_000))
     frame = None
     for frame in container.decode(video=0):

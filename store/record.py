@@ -187,10 +187,15 @@ class VideoRecord(Part):
         return self._step(VideoState.FAILED, failure=released, finished_at=now())
 
     def finished(
-        self, cost: float | None, credits: float | None, *, generated_seconds: float | None = None
+        self,
+        cost: float | None,
+        credits: float | None,
+        *,
+        generated_seconds: float | None = None,
+        at: datetime | None = None,
     ) -> VideoRecord:
-        """The gateway finished the video; it is not in the store yet."""
-        finished_at = self.attempt.finished_at or now()
+        """The gateway was seen to have finished the video, now or at an earlier moment; it is not in the store yet."""
+        finished_at = self.attempt.finished_at or at or now()
         told: dict[str, object] = {"cost": cost, "credits": credits, "generated_seconds": generated_seconds}
         return self._step(self.state, finished_at=finished_at, **told)
 

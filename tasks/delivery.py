@@ -6,11 +6,11 @@ from pydantic import JsonValue
 
 from prefect_omnivideo.providers.account import Account
 from prefect_omnivideo.providers.connections import connect
-from prefect_omnivideo.providers.errors import LinkExpiredError, NotAVideoError, StoreError
+from prefect_omnivideo.providers.errors import LinkExpiredError, NotAVideoError, StoreError, TransferError
 from prefect_omnivideo.providers.wire import Job
 from prefect_omnivideo.store import media
 from prefect_omnivideo.store.objects import ObjectStore
-from prefect_omnivideo.store.record import StoredFile, VideoRecord
+from prefect_omnivideo.store.record import StoredFile, VideoRecord, now
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.transfer import MAX_BYTES, Source, transfer
 from prefect_omnivideo.tasks.keeping import Log, keep, latest
@@ -34,19 +34,26 @@ async def deliver(
         StoreError: the store refused the bytes.
     """
 
+    seen_at = now()
+
     def finish(latest: VideoRecord) -> VideoRecord | None:
         if not latest.awaits(job.task_id):
             return None
-        return latest.finished(job.cost, job.credits, generated_seconds=_generated_seconds(job))
+        return latest.finished(job.cost, job.credits, generated_seconds=_generated_seconds(job), at=seen_at)
 
-    current = await keep(records, await latest(records, record), finish, log)
+    current = await latest(records, record)
     if not current.record.awaits(job.task_id):
         return current.record
-    files = await _fetch_all(record, job, account, records, log, max_bytes)
+    try:
+        files = await _fetch_all(record, job, account, records, log, max_bytes)
+    except TransferError:
+        await keep(records, current, finish, log)  # its cost is known, if nothing else
+        raise
     differences = tuple(dict.fromkeys(text for file in files for text in media.differences(record.request, file.media)))
 
     def store(latest: VideoRecord) -> VideoRecord | None:
-        return latest.stored(tuple(files), differences) if latest.awaits(job.task_id) else None
+        finished = finish(latest)
+        return finished and finished.stored(tuple(files), differences)
 
     stored = (await keep(records, current, store, log)).record
     for text in differences:

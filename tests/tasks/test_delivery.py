@@ -5,9 +5,10 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 from prefect.logging import disable_run_logger
@@ -103,6 +104,28 @@ async def test_a_link_that_stays_forbidden_loses_nothing(
     stored = records.load("batch", request)
     assert stored is not None
     assert stored.record.state is VideoState.SUBMITTED
+    assert stored.record.cost == 1.0, "that much is known of it"
+    assert stored.record.attempt.finished_at is not None
+
+
+async def test_a_record_is_written_three_times_and_looked_at_once(
+    sandbox: Sandbox, records: Records, log: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claimed, submitted, stored; and whether nobody else stored it meanwhile. Each of these costs a request to S3."""
+    calls: Counter[str] = Counter()
+
+    def count(name: str, real: Callable[..., Any]) -> None:
+        def counted(*args: Any) -> Any:
+            calls[name] += 1
+            return real(*args)
+
+        monkeypatch.setattr(records, name, counted)
+
+    count("claim", records.claim)
+    count("save", records.save)
+    count("get", records.get)
+    await make(sandbox, "jimmyai", VideoRequest(prompt="frugal"), records, log)
+    assert calls == {"claim": 1, "save": 2, "get": 1}
 
 
 async def test_all_files_of_a_result_are_stored(sandbox: Sandbox, records: Records, log: logging.Logger) -> None:
@@ -154,6 +177,8 @@ async def test_the_record_says_how_it_went(sandbox: Sandbox, records: Records, l
     assert attempt.started_at <= attempt.submitted_at <= attempt.finished_at <= record.updated_at
     assert attempt.generated_seconds is not None
     assert attempt.generated_seconds >= 0
+    after = (record.updated_at - attempt.finished_at).total_seconds()
+    assert after > file.transfer_seconds, "finished is not stored"
     assert attempt.cost == 1.0
 
 
