@@ -15,6 +15,7 @@ from prefect_omnivideo.store.record import VideoRecord, VideoState
 from prefect_omnivideo.tasks.delivery import clean_up
 from prefect_omnivideo.tasks.nodes import nodes, store_video
 from prefect_omnivideo.tasks.ownership import check_hopeful, is_owner
+from prefect_omnivideo.tasks.waiting import learn
 
 
 def _run_name() -> str:
@@ -81,6 +82,7 @@ async def finish_video(
     """
     check_hopeful(record)
     if record.state is VideoState.STORED:
+        learn(record)
         return record
     job = await nodes(type(owner)).poll(record, owner, store, deadline)
     return await store_video(record, job, owner, store)

@@ -50,6 +50,13 @@ async def wait(record: VideoRecord, account: Account, deadline: float, log: Log)
         raise job_failure(account.provider, job)
 
 
+def learn(record: VideoRecord) -> None:
+    """Take note of how long a video of an earlier run was in the making, where the gateway told."""
+    attempt = record.attempt
+    if attempt.generated_seconds:
+        durations(attempt.provider, attempt.base_url, record.request.model or "").add(attempt.generated_seconds)
+
+
 async def _final(client: GatewayClient, attempt: Attempt, known: Durations, deadline: float, log: Log) -> Job | None:
     """The job's end, or None when the deadline passed before."""
     clock, provider, task_id = client.clock, client.account.provider, attempt.task_id or ""
