@@ -16,12 +16,14 @@ from prefect_omnivideo.flows.artifacts import Progress, show_report
 from prefect_omnivideo.flows.batch import as_accounts
 from prefect_omnivideo.flows.expansion import OnBadRow
 from prefect_omnivideo.flows.naming import batch_of_run, moment_of_run
-from prefect_omnivideo.flows.outcome import BatchFailedError, write_report
+from prefect_omnivideo.flows.outcome import SHARD_TAG, BatchFailedError, write_report
 from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.sheet import read_sheet
 from prefect_omnivideo.providers.errors import Problem, RequestError
 from prefect_omnivideo.store.batch import filled
-from prefect_omnivideo.store.records import Records
+from prefect_omnivideo.store.packed import PackedRecords, pack
+from prefect_omnivideo.store.record import stem
+from prefect_omnivideo.store.records import Records, record_name
 from prefect_omnivideo.store.report import BatchReport
 from prefect_omnivideo.store.sheets import name_of
 from prefect_omnivideo.tasks.events import announce_batch
@@ -101,13 +103,13 @@ async def generate_sharded(
 
     problems = [problem for problem in await asyncio.gather(*map(run, offsets)) if problem]
     records = Records(store.open())
-    made = tuple(await on_records(lambda: list(records.batch(name))))
-    report = BatchReport(batch=name, records=made, skipped=tuple(expansion.skipped))
-    report = await on_records(write_report, records, report, log)
+    made = await on_records(lambda: {record_name(record): pack(record) for record in records.batch(name)})
+    report = BatchReport(batch=name, records=PackedRecords(made.values()), skipped=tuple(expansion.skipped))
+    report = await on_records(write_report, records, report, made, log)
     await show_report(report)
     announce_batch(report)
     log.info("%s", report.summary())
-    missing = len({request.key for request in expansion.requests} - {record.key for record in made})
+    missing = sum(f"{stem(name, request)}.json" not in made for request in expansion.requests)
     if missing:
         problems.append(f"{missing} videos were never submitted")
     if problems or report.unsettled:
@@ -124,6 +126,7 @@ async def _run_shard(deployment: str, batch: str, parameters: dict[str, Any], lo
             deployment,
             parameters=parameters,
             flow_run_name=f"{batch}: {what}",
+            tags=[SHARD_TAG],
             idempotency_key=f"{flow_run.id}-{flow_run.run_count}-{first}-{number}",
         )
         state = run.state

@@ -20,6 +20,7 @@ from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.tables import read_table
 from prefect_omnivideo.providers.errors import RequestError
 from prefect_omnivideo.store.batch import filled
+from prefect_omnivideo.store.packed import PackedRecords
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.report import BatchReport
 from prefect_omnivideo.store.s3 import Bucket
@@ -34,6 +35,9 @@ def _run_name() -> str:
     parameters = flow_run.parameters
     verb = "dry run of" if parameters.get("dry_run") else "sheet"
     name = f"{verb} {name_of(parameters['sheet'])} for {parameters.get('batch') or 'a batch of its own'}"
+    if limit := parameters.get("limit"):
+        first = parameters.get("offset", 0) + 1
+        name += f", videos {first} to {first + limit - 1}"
     with contextlib.suppress(RequestError):  # a wrong placeholder: the flow says so
         return filled(name, moment_of_run())
     return name
@@ -102,7 +106,7 @@ async def generate_from_sheet(
         known = await on_records(_known, store, name)
         log.info("%s", describe(expansion.requests, known, accounts))
     if dry_run or not expansion.requests:
-        return BatchReport(batch=name, records=(), skipped=tuple(expansion.skipped))
+        return BatchReport(batch=name, records=PackedRecords(), skipped=tuple(expansion.skipped))
     return await run_batch(expansion.requests, accounts, store, name, deadline, tuple(expansion.skipped))
 
 

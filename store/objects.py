@@ -138,9 +138,9 @@ def checked_prefix(prefix: str) -> str:
     return prefix
 
 
-def json_bytes(value: object) -> bytes:
-    """JSON for people and machines: UTF-8, indented, the same bytes for the same value."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+def json_bytes(value: object, *, indent: int | None = 2) -> bytes:
+    """JSON for people and machines: UTF-8, indented or in one line, the same bytes for the same value."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     # A lone surrogate has no UTF-8 form; backslashreplace writes the very escape that JSON knows.
     return text.encode("utf-8", "backslashreplace") + b"\n"
 

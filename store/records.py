@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, cast
 
@@ -121,13 +121,20 @@ class Records:
             raise StoreError(f"no video in {where} of {self.store.uri('')} has a key that begins with {key}")
         return found
 
-    def batch(self, batch: str, unreadable: Callable[[StoreError], object] | None = None) -> Iterator[VideoRecord]:
+    def batch(
+        self,
+        batch: str,
+        unreadable: Callable[[StoreError], object] | None = None,
+        *,
+        besides: Container[str] = (),
+    ) -> Iterator[VideoRecord]:
         """The records of one batch, in the order of their names, read as they are asked for.
 
         Args:
             unreadable: told of each record that cannot be read, which is left out then. None: it is an error.
+            besides: names of records to leave out.
         """
-        return self._read(self._names(batch), unreadable)
+        return self._read((name for name in self._names(batch) if name not in besides), unreadable)
 
     def all(self) -> Iterator[VideoRecord]:
         """The records of all batches, in the order of their names, read as they are asked for."""

@@ -6,13 +6,17 @@ import html
 import re
 import shlex
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC
+from itertools import islice
 
 from pydantic import BaseModel, ConfigDict
 
 from prefect_omnivideo.providers.errors import FailureCategory
 from prefect_omnivideo.store.objects import json_bytes
+from prefect_omnivideo.store.packed import PackedRecords
 from prefect_omnivideo.store.record import Attempt, VideoRecord, VideoState
 
 ADVICE: dict[FailureCategory, str] = {
@@ -33,7 +37,7 @@ class BatchReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     batch: str
-    records: tuple[VideoRecord, ...]
+    records: PackedRecords
     skipped: tuple[str, ...] = ()
     """Rows of the sheet that were left out, each with its reason."""
     gallery: str | None = None
@@ -42,49 +46,50 @@ class BatchReport(BaseModel):
     """Address of `report.json`, where one was written."""
 
     @property
-    def stored(self) -> tuple[VideoRecord, ...]:
+    def stored(self) -> Sequence[VideoRecord]:
         """Videos that are in the store."""
-        return self._in(VideoState.STORED)
+        return self.records.having(VideoState.STORED)
 
     @property
-    def pending(self) -> tuple[VideoRecord, ...]:
+    def pending(self) -> Sequence[VideoRecord]:
         """Videos still being made; the next run of the batch collects them."""
-        return self._in(VideoState.SUBMITTING, VideoState.SUBMITTED)
+        return self.records.having(VideoState.SUBMITTING, VideoState.SUBMITTED)
 
     @property
-    def failed(self) -> tuple[VideoRecord, ...]:
+    def failed(self) -> Sequence[VideoRecord]:
         """Videos that will not come from the attempts made."""
-        return self._in(VideoState.FAILED)
+        return self.records.having(VideoState.FAILED)
 
     @property
-    def unknown(self) -> tuple[VideoRecord, ...]:
+    def unknown(self) -> Sequence[VideoRecord]:
         """Videos whose submission may or may not have been accepted, and paid."""
-        return self._in(VideoState.UNKNOWN)
+        return self.records.having(VideoState.UNKNOWN)
 
     @property
-    def unsettled(self) -> tuple[VideoRecord, ...]:
+    def unsettled(self) -> Sequence[VideoRecord]:
         """Failed and unknown videos that nobody gave up: a run that has one ends Failed."""
         return tuple(record for record in (*self.failed, *self.unknown) if not record.is_abandoned)
 
     @property
     def counts(self) -> dict[str, int]:
         """How many videos are stored, pending, failed and unknown."""
+        found = Counter(each.state for each in self.records.packed)
         return {
-            "stored": len(self.stored),
-            "pending": len(self.pending),
-            "failed": len(self.failed),
-            "unknown": len(self.unknown),
+            "stored": found[VideoState.STORED],
+            "pending": found[VideoState.SUBMITTING] + found[VideoState.SUBMITTED],
+            "failed": found[VideoState.FAILED],
+            "unknown": found[VideoState.UNKNOWN],
         }
 
     @property
     def cost(self) -> float | None:
         """Sum of the costs that gateways told, in their account currency; None when none told."""
-        return _sum(attempt.cost for attempt in self._attempts())
+        return _sum(bill.cost for bill in self._bills().values())
 
     @property
     def credits(self) -> float | None:
         """Sum of the credits that gateways told; None when none told."""
-        return _sum(attempt.credits for attempt in self._attempts())
+        return _sum(bill.credits for bill in self._bills().values())
 
     def summary(self) -> str:
         """The state of the batch in one sentence."""
@@ -150,8 +155,8 @@ class BatchReport(BaseModel):
         return "\n\n".join(filter(None, [*parts, *addresses])) + "\n"
 
     def to_json(self) -> bytes:
-        """The report as the bytes of `report.json`."""
-        return json_bytes(
+        """The report as the bytes of `report.json`, each record in a line of its own."""
+        head = json_bytes(
             {
                 "batch": self.batch,
                 "summary": self.summary(),
@@ -160,25 +165,42 @@ class BatchReport(BaseModel):
                 "credits": self.credits,
                 "gallery": self.gallery,
                 "skipped": list(self.skipped),
-                "records": [record.model_dump(mode="json") for record in self.records],
             }
-        )
+        ).removesuffix(b"\n}\n")
+        # Joined once: it may have many megabytes.
+        lines = (part for each in self.records.packed for part in (b",\n", each.text))
+        return b"".join((head, b',\n  "records": [\n', *islice(lines, 1, None), b"\n]\n}\n"))
 
-    def _in(self, *states: VideoState) -> tuple[VideoRecord, ...]:
-        return tuple(record for record in self.records if record.state in states)
-
-    def _attempts(self) -> list[Attempt]:
-        return [attempt for record in self.records for attempt in record.attempts]
+    def _bills(self) -> dict[str, _Bill]:
+        """What each account told, as currencies of different accounts do not add up."""
+        bills: dict[str, _Bill] = {}
+        for record in self.records:
+            for attempt in record.attempts:
+                bills.setdefault(attempt.account, _Bill()).add(attempt)
+        return bills
 
     def _costs(self) -> str:
-        """What each account told, as currencies of different accounts do not add up."""
-        lines: list[tuple[str, str, str, str]] = []
-        for account in sorted({attempt.account for attempt in self._attempts()}):
-            accepted = [a for a in self._attempts() if a.account == account and a.task_id]
-            silent = sum(attempt.cost is None and attempt.credits is None for attempt in accepted)
-            cost, credits = _sum(a.cost for a in accepted), _sum(a.credits for a in accepted)
-            lines.append((markdown_text(account), str(len(accepted)), _amounts(cost, credits), str(silent)))
+        lines = [
+            (markdown_text(account), str(bill.accepted), _amounts(bill.cost, bill.credits), str(bill.silent))
+            for account, bill in sorted(self._bills().items())
+        ]
         return _table(("account", "jobs accepted", "cost as the gateway told", "cost not told"), lines) if lines else ""
+
+
+@dataclass
+class _Bill:
+    """What one account took and told."""
+
+    accepted: int = 0
+    silent: int = 0
+    cost: float | None = None
+    credits: float | None = None
+
+    def add(self, attempt: Attempt) -> None:
+        self.accepted += attempt.task_id is not None
+        self.silent += attempt.task_id is not None and attempt.cost is None and attempt.credits is None
+        self.cost = _sum((self.cost, attempt.cost))
+        self.credits = _sum((self.credits, attempt.credits))
 
 
 def title(record: VideoRecord) -> str:

@@ -1,21 +1,27 @@
 """What a deployment needs around it: a Prefect server of its own, blocks, and the gateways played by the sandbox."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from prefect_omnivideo.sandbox import Sandbox
+from prefect_omnivideo.sandbox.s3server import S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
 START = 120.0
@@ -65,6 +71,15 @@ class Server:
         with temporary_settings({PREFECT_API_URL: self.api}), get_client(sync_client=True) as client:
             yield client
 
+    def deploy(self) -> None:
+        """Deploy everything in prefect.yaml by the documented command; no schedule joins in at the full hour."""
+        with self.client() as client:
+            client.create_work_pool(WorkPoolCreate(name="videos", type="process"))
+        self.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
+        with self.client() as client:
+            for deployment in client.read_deployments():
+                client.pause_deployment(deployment.id)
+
     def start(self, deployment: str, parameters: Mapping[str, Any]) -> FlowRun:
         """A run of a deployment, as the form or a schedule would make it."""
         with self.client() as client:
@@ -78,11 +93,59 @@ class Server:
             except ObjectNotFound:
                 return False
 
+    def read(self, run: FlowRun) -> FlowRun:
+        """The run as it is now."""
+        with self.client() as client:
+            return client.read_flow_run(run.id)
+
+    def children(self, run: FlowRun) -> list[FlowRun]:
+        """The runs of deployments that a run started, 200 at the most."""
+        parent = FlowRunFilterParentFlowRunId(any_=[run.id])
+        with self.client() as client:
+            return client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
+
     def ended(self, run: FlowRun) -> FlowRun:
         """The run once it has come to an end."""
         with self.client() as client:
             until(lambda: (state := client.read_flow_run(run.id).state) and state.is_final(), FINISH)
             return client.read_flow_run(run.id)
+
+
+class Stage(NamedTuple):
+    """A server with the deployments, the gateways and an S3 server."""
+
+    server: Server
+    sandbox: Sandbox
+    s3: S3Server
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A worker and the processes of its flow runs, which it puts into sessions of their own."""
+
+    worker: subprocess.Popen[bytes]
+
+    @property
+    def processes(self) -> list[int]:
+        """Ids of the worker and of everything below it; none when it is dead."""
+        found = [self.worker.pid] if self.worker.poll() is None else []
+        for pid in found:
+            with suppress(OSError):  # it has just ended
+                for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                    found += map(int, children.read_text().split())
+        return found
+
+    def has(self, run: FlowRun) -> bool:
+        """Whether the flow run runs here."""
+        return run.infrastructure_pid in [str(pid) for pid in self.processes]
+
+    def die(self) -> None:
+        """SIGKILL for everything at once, as when the power is cut."""
+        self.worker.send_signal(signal.SIGSTOP)  # it starts nothing more
+        for pid in self.processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.worker.wait()
 
 
 def until(condition: Callable[[], object], seconds: float) -> None:
@@ -110,14 +173,27 @@ def process(arguments: list[str], environment: Mapping[str, str], log: Path) -> 
 
 
 @contextmanager
-def prefect_server(home: Path) -> Generator[Server]:
-    """A server that begins to start; see `Server.wait`."""
+def machine(server: Server, name: str, limit: int) -> Generator[Machine]:
+    """A worker with room for so many flow runs; in the end it dies."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "videos", "--type", "process"]
+    command += ["--name", name, "--limit", str(limit)]
+    with process(command, server.environment, server.home / f"{name}.log") as worker:
+        started = Machine(worker)
+        try:
+            yield started
+        finally:
+            started.die()
+
+
+@contextmanager
+def prefect_server(home: Path, **settings: str) -> Generator[Server]:
+    """A server that begins to start, with settings of its own; see `Server.wait`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = Server(f"http://127.0.0.1:{port}/api", home)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with process(command, server.environment, home / "server.log"):
+    with process(command, server.environment | settings, home / "server.log"):
         yield server
 
 

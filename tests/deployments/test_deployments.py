@@ -3,86 +3,24 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
-import pytest
 import yaml
 from prefect import Flow
-from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.schemas.automations import AutomationCore
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling
 
-from prefect_omnivideo import LocalVideoStore, S3VideoStore, flows
-from prefect_omnivideo.sandbox import Sandbox, Settings, running
-from prefect_omnivideo.sandbox.s3server import S3Server, running_s3
+from prefect_omnivideo import flows
+from prefect_omnivideo.sandbox.s3server import S3Server
 from prefect_omnivideo.store.record import VideoRecord, VideoState
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.s3 import Bucket
-from tests.accounts import credentials
-from tests.deployments.stage import ROOT, START, Server, prefect_server, process, until
+from tests.deployments.stage import ROOT, START, Stage, process, until
 
 DEPLOYMENTS = ROOT / "deployments"
-AUTOMATIONS = ("crash-zombies", "notify-on-failure", "start-with-batch")
+AUTOMATIONS = ("crash-zombies", "crash-stranded", "notify-on-failure", "start-with-batch")
 LAPTOP = "from the laptop"
 ENDLESS = "endless [fault:never]"
 SHEET_FLOW = "Generate videos from a sheet"
-
-
-class Stage(NamedTuple):
-    server: Server
-    sandbox: Sandbox
-    s3: S3Server
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
-    """Server, gateways, S3, saved blocks and sheets, and everything in prefect.yaml deployed."""
-    home = tmp_path_factory.mktemp("prefect")
-    with prefect_server(home) as server, running(Settings(latency=0.1)) as sandbox, running_s3() as s3:
-        s3.bucket("videos")
-        _put_sheets(s3)
-        server.wait()
-        _save_blocks(server, sandbox, s3)
-        with server.client() as client:
-            client.create_work_pool(WorkPoolCreate(name="videos", type="process"))
-        server.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
-        with server.client() as client:  # no schedule joins in at the full hour
-            for deployment in client.read_deployments():
-                client.pause_deployment(deployment.id)
-        yield Stage(server, sandbox, s3)
-
-
-def _save_blocks(server: Server, sandbox: Sandbox, s3: S3Server) -> None:
-    with temporary_settings({PREFECT_API_URL: server.api}):
-        credentials(sandbox, "apimart").save("prod")
-        credentials(sandbox, "jimmyai").save("prod")
-        LocalVideoStore(folder=server.home / "videos").save("videos")
-        S3VideoStore.model_validate(
-            {
-                "bucket": "videos",
-                "endpoint_url": s3.endpoint_url,
-                "region_name": "us-east-1",
-                "aws_access_key_id": s3.access_key_id,
-                "aws_secret_access_key": s3.secret_access_key,
-            }
-        ).save("prod")
-
-
-def _put_sheets(s3: S3Server) -> None:
-    matrix = {"template": "{product} in {style}", "matrix": {"product": ["mug", "cup"], "style": ["noir", "clay"]}}
-    today = datetime.now(UTC).date()
-    days = {f"{today + timedelta(days)}.csv": "prompt\ndaily one\ndaily two\n" for days in (0, 1)}
-    sheets = days | {
-        "inbox.csv": "prompt,aspect_ratio\ninbox one,\ninbox broken,wide\n",
-        **{f"long-{today + timedelta(days):%Y-%m}.jsonl": '{"prompt": "long one"}\n' for days in (0, 1)},
-        "products-tall.yaml": yaml.safe_dump(matrix | {"defaults": {"aspect_ratio": "9:16"}}),
-        "products-wide.yaml": yaml.safe_dump(matrix | {"defaults": {"aspect_ratio": "16:9"}}),
-    }
-    for name, text in sheets.items():
-        s3.client().put_object(Bucket="videos", Key=f"sheets/{name}", Body=text.encode())
 
 
 def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
@@ -187,8 +125,8 @@ def test_automations_are_created_by_the_documented_command(stage: Stage) -> None
     assert there >= {yaml.safe_load(path.read_text())["name"] for path in (zombies, *others)}
 
 
-def test_the_zombie_automation_names_the_flows_there_are() -> None:
-    for file in ("crash-zombies.yaml", "notify-on-failure.yaml"):
+def test_the_automations_name_the_flows_there_are() -> None:
+    for file in ("crash-zombies.yaml", "crash-stranded.yaml", "notify-on-failure.yaml"):
         named = yaml.safe_load((DEPLOYMENTS / "automations" / file).read_text())["trigger"]["match_related"]
         there = {flow.name for name in flows.__all__ if isinstance(flow := getattr(flows, name), Flow)}
         assert set(named["prefect.resource.name"]) == there

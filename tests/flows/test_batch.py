@@ -3,18 +3,24 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import TaskRunResult
 from prefect.client.schemas.sorting import TaskRunSort
+from prefect.context import FlowRunContext, TaskRunContext
 
 from prefect_omnivideo import LocalVideoStore, VideoRequest
-from prefect_omnivideo.flows import BatchFailedError, generate_video, generate_videos
+from prefect_omnivideo.flows import BatchFailedError, generate_video, generate_videos, outcome
 from prefect_omnivideo.providers.errors import JobError, RequestError, StoreError
+from prefect_omnivideo.providers.pacing import ENOUGH, durations
 from prefect_omnivideo.sandbox import Sandbox
-from prefect_omnivideo.store.record import VideoState
+from prefect_omnivideo.store.record import VideoRecord, VideoState
+from prefect_omnivideo.store.report import BatchReport
+from prefect_omnivideo.tasks import keeping
 from tests.accounts import GATEWAYS, credentials
 from tests.flows.conftest import Held
 
@@ -165,3 +171,37 @@ async def test_a_retried_flow_run_pays_for_nothing_again(sandbox: Sandbox, store
         run = await client.read_flow_run(state.state_details.flow_run_id or UUID(int=0))
     assert run.run_count == 2
     assert bill(sandbox) == Counter({"good": 1, "bad [fault:moderated]": 1})
+
+
+async def test_prefect_draws_arrows_within_a_video_and_remembers_no_video_that_is_done(
+    sandbox: Sandbox, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of 10,000 prompts would take 120 MB more otherwise."""
+    remembered: list[int] = []
+    inputs: list[dict[str, list[TaskRunResult]]] = []
+
+    def look(report: BatchReport) -> None:
+        run = FlowRunContext.get()
+        remembered.append(len(run.run_results) if run else -1)
+
+    def note(record: VideoRecord) -> None:
+        run = TaskRunContext.get()
+        if run and record.state is VideoState.STORED:
+            inputs.append(cast("dict[str, list[TaskRunResult]]", run.task_run.task_inputs))
+
+    monkeypatch.setattr(outcome, "announce_batch", look)
+    monkeypatch.setattr(keeping, "announce_video", note)
+    await generate_videos(["one", "two", "three"], credentials(sandbox, "jimmyai"), store, batch="arrows")
+    assert remembered == [0]
+    arrows = [{result.id for results in each.values() for result in results} for each in inputs]
+    assert [len(each) for each in arrows] == [2, 2, 2], "from its submission and from its wait"
+    assert len(set.union(*arrows)) == 6, "and from nobody else's"
+
+
+async def test_how_long_earlier_videos_of_the_batch_took_is_known(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    account = credentials(sandbox, "sora")
+    prompts: list[str | VideoRequest] = [f"learned {number}" for number in range(ENOUGH)]
+    await generate_videos(prompts, account, store, batch="learned")
+    durations.cache_clear()  # as in another process
+    await generate_videos(prompts, account, store, batch="learned")
+    assert durations("sora", account.base_url, "").low is not None

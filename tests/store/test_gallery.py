@@ -41,7 +41,7 @@ class Page(HTMLParser):
 
 
 def page(*records: VideoRecord, batch: str = "daily") -> Page:
-    return Page(gallery(BatchReport(batch=batch, records=records)))
+    return Page(gallery(BatchReport.model_validate({"batch": batch, "records": records})))
 
 
 def test_links_are_relative_and_quoted() -> None:
@@ -94,7 +94,7 @@ def test_says_what_became_of_it() -> None:
 
 def test_policy_allows_this_style_and_no_script() -> None:
     """A browser applies the style only if the hash is right."""
-    html = gallery(BatchReport(batch="daily", records=(stored(record()),)))
+    html = gallery(BatchReport.model_validate({"batch": "daily", "records": [stored(record())]}))
     (style,) = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
     (policy,) = [tag["content"] or "" for tag in Page(html).all("meta") if "http-equiv" in tag]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

@@ -1,0 +1,123 @@
+"""A sheet in shards through the real flow engine; who would run them on a worker runs them here."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import tags
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Cancelled, Crashed
+
+from prefect_omnivideo import LocalVideoStore
+from prefect_omnivideo.flows import BatchFailedError, generate_from_sheet, generate_sharded, outcome, sharded
+from prefect_omnivideo.providers.errors import RequestError
+from prefect_omnivideo.sandbox import Sandbox
+from tests.accounts import credentials
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+PROMPTS = [f"clip {number}" for number in range(5)]
+BATCH = "long"
+
+Ends = Callable[[int, int], State[Any] | None]
+"""How the run of a shard ends, by its offset and its number; None: as it does."""
+
+
+class Workers:
+    """Runs of the shard deployment."""
+
+    def __init__(self, account: Any, store: LocalVideoStore) -> None:
+        self.account, self.store = account, store
+        self.runs: list[dict[str, Any]] = []
+        self.ends: Ends = lambda offset, number: None
+
+    async def run(self, name: str, parameters: dict[str, Any], **given: Any) -> FlowRun:
+        offset = parameters["offset"]
+        end = self.ends(offset, sum(run["offset"] == offset for run in self.runs))
+        self.runs.append(parameters)
+        if end is None:
+            here = {"credentials": self.account, "store": self.store}
+            with tags(*given["tags"]):
+                end = await generate_from_sheet(**{**parameters, **here}, return_state=True)
+        return FlowRun.model_construct(name=name, state=end)
+
+
+@pytest.fixture
+async def workers(sandbox: Sandbox, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch) -> Workers:
+    sandbox.reset()
+    account = credentials(sandbox, "jimmyai")
+    await account.save("shards", overwrite=True)
+    await store.save("shards", overwrite=True)
+    workers = Workers(account, store)
+    monkeypatch.setattr(sharded, "arun_deployment", workers.run)
+    return workers
+
+
+@pytest.fixture
+def sheet(tmp_path: Path) -> str:
+    path = tmp_path / "long.jsonl"
+    path.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in PROMPTS))
+    return str(path)
+
+
+async def test_each_shard_makes_its_part_and_one_report_shows_all(
+    workers: Workers, sandbox: Sandbox, sheet: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parameters hold a part of the sheet and names of blocks, and no shard reads the whole batch for a report."""
+    written: list[int] = []
+    announced: list[int] = []
+    write = outcome.write_report
+
+    def spy(records: Any, report: Any, *rest: Any) -> Any:
+        written.append(len(report.records))
+        return write(records, report, *rest)
+
+    for module in (outcome, sharded):
+        monkeypatch.setattr(module, "write_report", spy)
+        monkeypatch.setattr(module, "announce_batch", lambda report: announced.append(len(report.records)))
+    report = await generate_sharded(sheet, workers.account, workers.store, BATCH, shard_size=2)
+    assert Counter(job["prompt"] for job in sandbox.jobs()) == Counter(PROMPTS)
+    assert len(report.stored) == written[0] == announced[0] == len(PROMPTS)
+    assert len(written) == len(announced) == 1
+    assert sorted((run["offset"], run["limit"]) for run in workers.runs) == [(0, 2), (2, 2), (4, 2)]
+    assert sandbox.key not in str(workers.runs)
+    assert workers.runs[0]["store"] == {"$ref": {"block_document_slug": "local-video-store/shards"}}
+    assert report.report
+    assert len(json.loads((workers.store.folder / BATCH / "report.json").read_text())["records"]) == len(PROMPTS)
+
+
+async def test_a_shard_that_crashed_is_run_again(workers: Workers, sandbox: Sandbox, sheet: str) -> None:
+    workers.ends = lambda offset, number: Crashed() if offset == 2 and number == 0 else None
+    report = await generate_sharded(sheet, workers.account, workers.store, BATCH, shard_size=2)
+    assert Counter(run["offset"] for run in workers.runs) == {0: 1, 2: 2, 4: 1}
+    assert len(report.stored) == len(sandbox.jobs()) == len(PROMPTS)
+
+
+@pytest.mark.parametrize(
+    ("end", "said", "runs"),
+    [
+        (Crashed(), "Shard with videos 3 to 4 crashed 3 times.", 3),
+        (Cancelled(message="by a person"), "Shard with videos 3 to 4 ended Cancelled: by a person.", 1),
+    ],
+)
+async def test_what_a_shard_leaves_undone_is_said(
+    workers: Workers, sheet: str, end: State[Any], said: str, runs: int
+) -> None:
+    """The others are made all the same."""
+    workers.ends = lambda offset, number: end if offset == 2 else None
+    with pytest.raises(BatchFailedError) as caught:
+        await generate_sharded(sheet, workers.account, workers.store, BATCH, shard_size=2)
+    assert said in str(caught.value)
+    assert "2 videos were never submitted" in str(caught.value)
+    assert len(caught.value.report.stored) == 3
+    assert sum(run["offset"] == 2 for run in workers.runs) == runs
+
+
+async def test_secrets_of_a_block_that_is_not_saved_stay_here(workers: Workers, sandbox: Sandbox, sheet: str) -> None:
+    with pytest.raises(RequestError, match="credentials: the block was never saved"):
+        await generate_sharded(sheet, credentials(sandbox, "jimmyai"), workers.store, BATCH)
+    assert not workers.runs
+    assert not sandbox.jobs()
