@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 # A new file in the package means a new link in the strict editable install.
 FILES := $(VENV)/.files
 
-.PHONY: setup demo test lint types bench chaos screenshots lock clean FORCE
+.PHONY: setup demo test lint types bench chaos workers screenshots lock clean FORCE
 
 setup: $(VENV)/.installed
 
@@ -49,6 +49,10 @@ bench: setup
 
 chaos: setup
 	@$(BIN)/python -m bench.chaos
+
+# Needs PostgreSQL (Debian: postgresql).
+workers: setup
+	@$(BIN)/python -m bench.workers
 
 # The pictures of docs/tour.md; needs chromium.
 screenshots: setup
