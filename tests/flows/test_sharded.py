@@ -1,5 +1,6 @@
 """A sheet in shards through the real flow engine; who would run them on a worker runs them here."""
 
+import inspect
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -7,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect import tags
-from prefect.client.schemas.objects import FlowRun, State
-from prefect.states import Cancelled, Crashed
+from prefect import tags, task
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.flows import BatchFailedError, generate_from_sheet, generate_sharded, outcome, sharded
+from prefect_omnivideo.flows.outcome import SHARD_TAG
 from prefect_omnivideo.providers.errors import RequestError
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
@@ -24,6 +27,11 @@ BATCH = "long"
 
 Ends = Callable[[int, int], State[Any] | None]
 """How the run of a shard ends, by its offset and its number; None: as it does."""
+
+
+@task
+def a_task() -> None:
+    """What Prefect makes of a flow run within another one."""
 
 
 class Workers:
@@ -114,6 +122,30 @@ async def test_what_a_shard_leaves_undone_is_said(
     assert "2 videos were never submitted" in str(caught.value)
     assert len(caught.value.report.stored) == 3
     assert sum(run["offset"] == 2 for run in workers.runs) == runs
+
+
+async def test_cancelling_the_whole_cancels_its_shards(workers: Workers) -> None:
+    """Those that run, those that wait for a worker, and none that has ended or belongs to somebody else."""
+    hook = generate_sharded.on_cancellation_hooks[0]
+    async with get_client() as client:
+
+        async def child(parent: FlowRun, number: int, state: State[Any]) -> FlowRun:
+            task_run = await client.create_task_run(a_task, parent.id, dynamic_key=str(number))
+            return await client.create_flow_run(
+                generate_from_sheet, state=state, parent_task_run_id=task_run.id, tags=[SHARD_TAG]
+            )
+
+        parent, other = [await client.create_flow_run(generate_sharded, state=Running()) for _ in range(2)]
+        states = (Running(), Pending(), Scheduled(), Completed())
+        shards = [await child(parent, number, state) for number, state in enumerate(states)]
+        stranger = await child(other, 0, Running())
+        called = hook(generate_sharded, parent, Cancelled())
+        assert inspect.isawaitable(called)
+        await called
+        found = [(await client.read_flow_run(run.id)).state_type for run in (*shards, stranger)]
+    stopped = {StateType.CANCELLING, StateType.CANCELLED}
+    assert [state in stopped for state in found] == [True, True, True, False, False]
+    assert found[3:] == [StateType.COMPLETED, StateType.RUNNING]
 
 
 async def test_secrets_of_a_block_that_is_not_saved_stay_here(workers: Workers, sandbox: Sandbox, sheet: str) -> None:
