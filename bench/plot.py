@@ -28,11 +28,14 @@ def plot(contest: list[dict[str, Any]], growth: list[dict[str, Any]], path: Path
         rows = [each for each in contest if each["latency"] == latency]
         for axis, (name, title) in zip(row, PANELS.items(), strict=True):
             bars = axis.bar([each["contender"] for each in rows], [each[name] for each in rows], color="#4477aa")
-            axis.bar_label(bars, fmt="%.3g")
+            axis.bar_label(bars, fmt="{:,.3g}" if name != "peak_rss" else "{:,.0f}")
+            axis.margins(y=0.12)
+            axis.tick_params(axis="x", labelsize=8)
             axis.set_title(f"{title}, jobs of {latency:g} s", fontsize=10)
     sizes = [str(each["jobs"]) for each in growth]
     for axis, (name, title) in zip(axes[-1], PANELS.items(), strict=True):
         axis.plot(sizes, [each[name] for each in growth], marker="o", color="#4477aa")
+        axis.margins(y=0.15)
         axis.set_ylim(bottom=0)
         axis.set_title(f"ours: {title} by prompts", fontsize=10)
     figure.tight_layout()
