@@ -4,9 +4,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect import Flow
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.logging import get_logger
 from prefect.logging.loggers import flow_run_logger
+from prefect.states import Cancelling
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.providers.account import Account
@@ -44,6 +52,22 @@ async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: St
         elif record.state is VideoState.SUBMITTED:
             owner = next((account for account in accounts if is_owner(record, account)), None)
             log.warning("%s", await _cancel(record, owner, records, log))
+
+
+async def cancel_shards(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Who cancels the whole wants nothing more to be spent: its shards are cancelled, too, wherever they run.
+
+    Each of them says what its gateways still make.
+    """
+    alive = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
+    mine = FlowRunFilter(
+        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run.id]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=alive)),
+    )
+    async with get_client() as client:
+        for shard in await client.read_flow_runs(flow_run_filter=mine):
+            await client.set_flow_run_state(shard.id, Cancelling())
+            flow_run_logger(flow_run).warning("cancelled %s; its log says what goes on at the gateways", shard.name)
 
 
 async def _cancel(record: VideoRecord, owner: Account | None, records: Records, log: Log) -> str:

@@ -3,26 +3,18 @@
 import asyncio
 from typing import Annotated, Any
 
-from prefect import Flow, flow
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterParentFlowRunId,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect import flow
+from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.logging import get_run_logger
-from prefect.logging.loggers import flow_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Cancelling
 from pydantic import Field
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.flows.artifacts import Progress, show_report
 from prefect_omnivideo.flows.batch import as_accounts
+from prefect_omnivideo.flows.cancelling import cancel_shards
 from prefect_omnivideo.flows.expansion import OnBadRow
 from prefect_omnivideo.flows.naming import batch_of_run, moment_of_run
 from prefect_omnivideo.flows.outcome import SHARD_TAG, BatchFailedError, write_report
@@ -47,23 +39,7 @@ def _run_name() -> str:
     return f"shards of {name_of(flow_run.parameters['sheet'])} for {flow_run.parameters['batch']}"
 
 
-async def _cancel_shards(flow: Flow[Any, Any], run: FlowRun, state: State[Any]) -> None:
-    """Who cancels the whole wants nothing more to be spent: its shards are cancelled, too, wherever they run.
-
-    Each of them says what its gateways still make.
-    """
-    alive = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
-    mine = FlowRunFilter(
-        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run.id]),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=alive)),
-    )
-    async with get_client() as client:
-        for shard in await client.read_flow_runs(flow_run_filter=mine):
-            await client.set_flow_run_state(shard.id, Cancelling())
-            flow_run_logger(run).warning("cancelled %s; its log says what goes on at the gateways", shard.name)
-
-
-@flow(name="Generate sharded", flow_run_name=_run_name, on_cancellation=[_cancel_shards])
+@flow(name="Generate sharded", flow_run_name=_run_name, on_cancellation=[cancel_shards])
 async def generate_sharded(
     sheet: str,
     credentials: AnyCredentials | list[AnyCredentials],
