@@ -112,7 +112,7 @@ async def generate_sharded(
     log.info("%s", report.summary())
     missing = sum(f"{stem(name, request)}.json" not in made for request in expansion.requests)
     if missing:
-        problems.append(f"{missing} videos were never submitted")
+        problems.append(f"{missing} of {len(expansion.requests)} videos were never submitted")
     if problems or report.unsettled:
         raise BatchFailedError(" ".join([report.summary(), *problems]), report)
     return report
