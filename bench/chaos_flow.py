@@ -47,7 +47,7 @@ def run_flow(order: Order, said: Connection) -> None:
         report = asyncio.run(generate_videos(list(order.prompts), accounts, store, batch=order.batch))
     except BatchFailedError as error:
         report = error.report
-    except Exception as error:
+    except Exception as error:  # whatever it is, the parent shall hear of it
         said.send(f"{type(error).__name__}: {error}")
         return
     said.send(report.counts)

@@ -12,8 +12,8 @@ from prefect_omnivideo.providers.native import shorten
 from prefect_omnivideo.providers.request import VideoRequest
 from prefect_omnivideo.store.gallery import gallery
 from prefect_omnivideo.store.packed import Packed, PackedRecords, pack
-from prefect_omnivideo.store.record import VideoRecord, stem
-from prefect_omnivideo.store.records import Records, record_name
+from prefect_omnivideo.store.record import VideoRecord
+from prefect_omnivideo.store.records import Records, name_in, record_name
 from prefect_omnivideo.store.report import BatchReport
 from prefect_omnivideo.tasks.events import announce_batch
 from prefect_omnivideo.tasks.keeping import Log
@@ -50,7 +50,7 @@ class Outcome:
         log.info("batch %s: %d videos into %s", batch, len(requests), records.store.uri(batch))
 
     def add(self, record: VideoRecord) -> None:
-        """A video is stored."""
+        """What became of a video."""
         self._made[record_name(record)] = pack(record)
 
     @asynccontextmanager
@@ -78,7 +78,7 @@ class Outcome:
         for request in self._requests:
             if request.key in self._problems:
                 await self._look_up(request)
-        names = map(self._name, self._requests)
+        names = [name_in(self.batch, request) for request in self._requests]
         made = {name: self._made[name] for name in names if name in self._made}
         report = BatchReport(batch=self.batch, records=PackedRecords(made.values()), skipped=skipped)
         is_shard = SHARD_TAG in flow_run.tags
@@ -96,8 +96,8 @@ class Outcome:
         bad = {record.key for record in report.unsettled}
         reasons = [
             f"{shorten(request.prompt, 60)!r}: {self._problems.get(request.key, 'no record was written')}"
-            for request in self._requests
-            if request.key in bad or self._name(request) not in made
+            for name, request in zip(names, self._requests, strict=True)
+            if request.key in bad or name not in made
         ]
         if reasons:
             more = f"; and {len(reasons) - REASONS_SHOWN} more" if len(reasons) > REASONS_SHOWN else ""
@@ -111,10 +111,7 @@ class Outcome:
         except StoreError:
             return  # this run came upon it already, and says so
         if found:
-            self._made[self._name(request)] = pack(found.record)
-
-    def _name(self, request: VideoRequest) -> str:
-        return f"{stem(self.batch, request)}.json"
+            self.add(found.record)
 
 
 def write_report(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:

@@ -23,8 +23,7 @@ from prefect_omnivideo.flows.sheet import read_sheet
 from prefect_omnivideo.providers.errors import Problem, RequestError
 from prefect_omnivideo.store.batch import filled
 from prefect_omnivideo.store.packed import PackedRecords, pack
-from prefect_omnivideo.store.record import stem
-from prefect_omnivideo.store.records import Records, record_name
+from prefect_omnivideo.store.records import Records, name_in, record_name
 from prefect_omnivideo.store.report import BatchReport
 from prefect_omnivideo.store.sheets import name_of
 from prefect_omnivideo.tasks.events import announce_batch
@@ -110,7 +109,7 @@ async def generate_sharded(
     await show_report(report)
     announce_batch(report)
     log.info("%s", report.summary())
-    missing = sum(f"{stem(name, request)}.json" not in made for request in expansion.requests)
+    missing = sum(name_in(name, request) not in made for request in expansion.requests)
     if missing:
         problems.append(f"{missing} of {len(expansion.requests)} videos were never submitted")
     if problems or report.unsettled:

@@ -172,7 +172,7 @@ def _json(file: SheetFile) -> Table:
 def _yaml(file: SheetFile) -> Table:
     try:
         # YAML 1.2, where 16:9 is a text: in YAML 1.1 it is 969, and the parser in C stumbles over [16:9, 9:16].
-        return read_document(YAML(typ="safe", pure=True).load(_text(file)))  # pyright: ignore[reportUnknownMemberType]
+        return read_document(YAML(typ="safe", pure=True).load(_text(file)))  # pyright: ignore[reportUnknownMemberType]  # untyped
     except (YAMLError, RecursionError) as error:
         raise unreadable(
             f"{file.name!r} is no YAML: {' '.join(str(error).split())[:300]}", "rows, or a matrix"

@@ -34,7 +34,7 @@ def ahead(pieces: Iterator[bytes], depth: int) -> Generator[Iterator[bytes]]:
                     if left.is_set():
                         return
             held.append(None)
-        except Exception as error:
+        except Exception as error:  # raised again where the pieces are read
             held.append(error)
         queue.put(held)
 

@@ -92,7 +92,7 @@ class Records:
 
     def load(self, batch: str, request: VideoRequest) -> Versioned | None:
         """The record of a request within a batch, or None."""
-        return self.get(f"{stem(batch, request)}.json")
+        return self.get(name_in(batch, request))
 
     def get(self, name: str) -> Versioned | None:
         """The record with this name (`<batch>/<slug>-<key>.json`), or None.
@@ -185,7 +185,12 @@ class Records:
 
 def record_name(record: VideoRecord) -> str:
     """Where a record lives."""
-    return f"{record.stem}.json"
+    return name_in(record.batch, record.request)
+
+
+def name_in(batch: str, request: VideoRequest) -> str:
+    """Where the record of a request lives within a batch."""
+    return f"{stem(batch, request)}.json"
 
 
 def parse(name: str, data: bytes, place: str = "") -> VideoRecord:

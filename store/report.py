@@ -84,12 +84,12 @@ class BatchReport(BaseModel):
     @property
     def cost(self) -> float | None:
         """Sum of the costs that gateways told, in their account currency; None when none told."""
-        return _sum(bill.cost for bill in self._bills().values())
+        return self._total().cost
 
     @property
     def credits(self) -> float | None:
         """Sum of the credits that gateways told; None when none told."""
-        return _sum(bill.credits for bill in self._bills().values())
+        return self._total().credits
 
     def summary(self) -> str:
         """The state of the batch in one sentence."""
@@ -156,13 +156,14 @@ class BatchReport(BaseModel):
 
     def to_json(self) -> bytes:
         """The report as the bytes of `report.json`, each record in a line of its own."""
+        total = self._total()
         head = json_bytes(
             {
                 "batch": self.batch,
                 "summary": self.summary(),
                 "counts": self.counts,
-                "cost": self.cost,
-                "credits": self.credits,
+                "cost": total.cost,
+                "credits": total.credits,
                 "gallery": self.gallery,
                 "skipped": list(self.skipped),
             }
@@ -170,6 +171,14 @@ class BatchReport(BaseModel):
         # Joined once: it may have many megabytes.
         lines = (part for each in self.records.packed for part in (b",\n", each.text))
         return b"".join((head, b',\n  "records": [\n', *islice(lines, 1, None), b"\n]\n}\n"))
+
+    def _total(self) -> _Bill:
+        """One look at every record; there may be thousands to be made for it."""
+        total = _Bill()
+        for record in self.records:
+            for attempt in record.attempts:
+                total.add(attempt)
+        return total
 
     def _bills(self) -> dict[str, _Bill]:
         """What each account told, as currencies of different accounts do not add up."""
@@ -189,7 +198,7 @@ class BatchReport(BaseModel):
 
 @dataclass
 class _Bill:
-    """What one account took and told."""
+    """What one account, or all of them, took and told."""
 
     accepted: int = 0
     silent: int = 0

@@ -291,7 +291,7 @@ class _Source(io.RawIOBase):
             if isinstance(self._source, io.BufferedIOBase):
                 return self._source.readinto(buffer)
             data = self._source.read(len(buffer))
-        except BaseException as error:
+        except BaseException as error:  # boto may wrap it; `write` tells by it whose error it is
             self.error = error
             raise
         buffer[: len(data)] = data

@@ -50,7 +50,7 @@ class Nodes(NamedTuple, Generic[C]):
 @cache
 def nodes(credentials_type: type[C]) -> Nodes[C]:
     """The submit and poll tasks for one kind of credentials."""
-    provider = get_provider(credentials_type._provider_name)  # pyright: ignore[reportPrivateUsage]
+    provider = get_provider(credentials_type._provider_name)  # pyright: ignore[reportPrivateUsage]  # a block's own
     name = provider.name if provider.name.isidentifier() else credentials_type.__module__.rpartition(".")[2]
 
     async def submit(

@@ -74,7 +74,7 @@ def test_documented_addresses_and_limits(kind: Any) -> None:
 
 def test_a_sora_compatible_gateway_needs_its_address() -> None:
     with pytest.raises(ValidationError, match="base_url"):
-        SoraCompatibleCredentials(api_key="sk-secret")  # type: ignore[call-arg,arg-type]
+        SoraCompatibleCredentials(api_key="sk-secret")  # type: ignore[call-arg,arg-type]  # on purpose
 
 
 @pytest.mark.parametrize("url", ["gateway.example", "ftp://x", "https://user:pw@x", "https://x?y=1", "https://"])

@@ -14,7 +14,7 @@ from prefect_omnivideo.sandbox.s3server import S3Server
 from prefect_omnivideo.store.record import VideoRecord, VideoState
 from prefect_omnivideo.store.records import Records
 from prefect_omnivideo.store.s3 import Bucket
-from tests.deployments.stage import ROOT, START, Stage, process, until
+from tests.deployments.stage import ROOT, START, Stage, machine, process, until
 
 DEPLOYMENTS = ROOT / "deployments"
 AUTOMATIONS = ("crash-zombies", "crash-stranded", "notify-on-failure", "start-with-batch")
@@ -36,8 +36,7 @@ def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
         server.start(f"{SHEET_FLOW}/products", parameters["weekend"]),
         server.start("Generate sharded/long", {}),
     ]
-    worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "videos", "--type", "process"]
-    with process(worker, server.environment, server.home / "worker.log"):
+    with machine(server, "worker", limit=10):
         ended = [server.ended(run) for run in runs]
     problems = [f"{run.name}: {run.state}" for run in ended if run.state_name != "Completed"]
     assert not problems, (server.home / "worker.log").read_text()
@@ -148,8 +147,7 @@ def test_a_laptop_serves_without_a_work_pool(stage: Stage) -> None:
 def test_a_cancelled_run_says_what_goes_on_and_leaves_it_to_be_collected(stage: Stage) -> None:
     """The process is stopped while a job runs; the worker then tells what the gateway still bills."""
     server, sandbox, s3 = stage
-    worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "videos", "--type", "process"]
-    with process(worker, server.environment, server.home / "cancelling-worker.log"):
+    with machine(server, "cancelling-worker", limit=10):
         run = server.start("Generate videos/ad-hoc", {"prompts": [ENDLESS], "batch": "cancelled"})
         until(lambda: ENDLESS in [job["prompt"] for job in sandbox.jobs()], START)
         until(lambda: _records(s3, "cancelled")[0].state == VideoState.SUBMITTED, START)

@@ -6,7 +6,7 @@ import pytest
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from prefect_omnivideo.store.local import Folder
 from prefect_omnivideo.store.records import Records
-from tests.store.conftest import s3, s3_client, seaweed  # noqa: F401
+from tests.store.conftest import s3, s3_client, seaweed  # noqa: F401  # fixtures
 
 
 @pytest.fixture(scope="module")
