@@ -21,7 +21,7 @@ $(VENV)/.requirements: requirements.lock | $(UV)
 	@touch $@
 
 $(FILES): FORCE | $(UV)
-	@ls *.py */*.py */*/*.py 2>/dev/null | grep -v '^build/' | sort > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@find . -name '*.py' -not -path './.*' -not -path './build/*' | sort > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(VENV)/.installed: $(VENV)/.requirements $(FILES) pyproject.toml
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --config-settings editable_mode=strict --editable .

@@ -9,7 +9,7 @@ from prefect_omnivideo.blocks import (
     SoraCompatibleCredentials,
     TwelveAICredentials,
 )
-from prefect_omnivideo.providers.request import VideoRequest
+from prefect_omnivideo.core.request import VideoRequest
 
 __all__ = [
     "APIMartCredentials",

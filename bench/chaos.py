@@ -24,11 +24,11 @@ from bench.chaos_proxy import s3_proxy
 from bench.chaos_scene import SETTLE, ScenarioError, Scene, free_ports
 from bench.chaos_verdict import judge
 from prefect_omnivideo.blocks import S3VideoStore
-from prefect_omnivideo.demo import _prefect_server, _wait_for
+from prefect_omnivideo.cli.demo import _prefect_server, _wait_for
+from prefect_omnivideo.core.records.model import VideoState
+from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.sandbox import Fault, FaultPlan, Settings
 from prefect_omnivideo.sandbox.s3server import S3Server, running_s3
-from prefect_omnivideo.store.record import VideoState
-from prefect_omnivideo.store.records import Records
 
 Facts = dict[str, Any]
 """What a scenario adds to its line; `may_be_unknown` is the most records that may be parked."""

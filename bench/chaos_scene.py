@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 
 from bench.chaos_flow import Order, run_flow, run_sandbox
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.sandbox import Settings
-from prefect_omnivideo.store.record import VideoRecord, VideoState
-from prefect_omnivideo.store.records import Records
 
 # The modules are imported once, in a process from which every run is forked; it has one thread and no connection.
 PROCESSES = multiprocessing.get_context("forkserver")

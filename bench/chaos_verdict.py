@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from prefect_omnivideo.store.objects import ObjectStore
-from prefect_omnivideo.store.record import VideoRecord, VideoState
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.storage.base import ObjectStore
 
 
 @dataclass(frozen=True)

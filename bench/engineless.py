@@ -6,12 +6,12 @@ from itertools import repeat
 
 from bench.order import Order, contend
 from bench.ours import credentials, store
-from prefect_omnivideo.flows.fanout import fan_out
-from prefect_omnivideo.providers.request import VideoRequest
-from prefect_omnivideo.store.records import Records
-from prefect_omnivideo.tasks.delivery import deliver
-from prefect_omnivideo.tasks.submission import submit
-from prefect_omnivideo.tasks.waiting import wait
+from prefect_omnivideo.core.jobs.deliver import deliver
+from prefect_omnivideo.core.jobs.submit import submit
+from prefect_omnivideo.core.jobs.wait import wait
+from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.flows.run.fan_out import fan_out
 
 LOG = logging.getLogger(__name__)
 

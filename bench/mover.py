@@ -23,12 +23,12 @@ from pydantic import SecretStr
 
 from bench.order import peak_rss
 from prefect_omnivideo.blocks import LocalVideoStore, S3VideoStore, SoraCompatibleCredentials
-from prefect_omnivideo.providers.request import VideoRequest
-from prefect_omnivideo.store.records import Records
-from prefect_omnivideo.store.transfer import Source, transfer
-from prefect_omnivideo.tasks.delivery import deliver
-from prefect_omnivideo.tasks.submission import submit
-from prefect_omnivideo.tasks.waiting import wait
+from prefect_omnivideo.core.jobs.deliver import deliver
+from prefect_omnivideo.core.jobs.submit import submit
+from prefect_omnivideo.core.jobs.wait import wait
+from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.transfer.transfer import Source, transfer
 
 MIB = 1024 * 1024
 PART = 8 * MIB

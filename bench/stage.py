@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from bench.order import Cost, Order
-from prefect_omnivideo.demo import _prefect_server, _wait_for
+from prefect_omnivideo.cli.demo import _prefect_server, _wait_for
 from prefect_omnivideo.sandbox.s3server import S3Server, running_s3
 
 GATEWAY = "sora"

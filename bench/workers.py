@@ -29,10 +29,10 @@ from bench.chaos_scene import SETTLE, ScenarioError, Scene, free_ports
 from bench.chaos_verdict import judge
 from bench.postgres import NoPostgresError, running_postgres
 from prefect_omnivideo.blocks import S3VideoStore
+from prefect_omnivideo.core.records.model import VideoState
+from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.sandbox import Settings
 from prefect_omnivideo.sandbox.s3server import running_s3
-from prefect_omnivideo.store.record import VideoState
-from prefect_omnivideo.store.records import Records
 from tests.deployments.stage import ROOT, Machine, Server, machine, prefect_server
 
 SHARDS = 16

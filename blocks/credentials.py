@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 
-from prefect_omnivideo.providers.account import Account
-from prefect_omnivideo.providers.check import AccountCheck, check_account
-from prefect_omnivideo.providers.registry import get_provider
-from prefect_omnivideo.providers.wire import Provider, Route
+from prefect_omnivideo.core.client.account import Account
+from prefect_omnivideo.core.client.check import AccountCheck, check_account
+from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.specification import Provider, Route
 
 REPOSITORY = "https://github.com/prefect-omnivideo/prefect-omnivideo"
 

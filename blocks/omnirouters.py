@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials, logo
-from prefect_omnivideo.providers.wire import Route, route_of
+from prefect_omnivideo.core.gateways.specification import Route, route_of
 
 
 class OmniRoutersCredentials(GatewayCredentials):

@@ -13,10 +13,10 @@ from pydantic import Field, SecretStr, model_validator
 
 from prefect_omnivideo.blocks.aws import settings_of
 from prefect_omnivideo.blocks.credentials import REPOSITORY, logo
-from prefect_omnivideo.store.local import Folder
-from prefect_omnivideo.store.objects import ObjectStore
-from prefect_omnivideo.store.s3 import Bucket, client
-from prefect_omnivideo.store.transfer import MAX_BYTES
+from prefect_omnivideo.core.storage.base import ObjectStore
+from prefect_omnivideo.core.storage.folder import Folder
+from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.transfer.transfer import MAX_BYTES
 
 if TYPE_CHECKING:
     from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket

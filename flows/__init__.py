@@ -2,7 +2,7 @@
 
 from prefect_omnivideo.flows.batch import generate_videos
 from prefect_omnivideo.flows.collecting import collect_videos
-from prefect_omnivideo.flows.outcome import BatchFailedError
+from prefect_omnivideo.flows.run.verdict import BatchFailedError
 from prefect_omnivideo.flows.sharded import generate_sharded
 from prefect_omnivideo.flows.sheet import generate_from_sheet
 from prefect_omnivideo.flows.video import generate_video

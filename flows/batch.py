@@ -8,19 +8,19 @@ from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
-from prefect_omnivideo.flows.cancelling import report_cancellation
-from prefect_omnivideo.flows.fanout import eligible, fan_out
-from prefect_omnivideo.flows.limits import limited, slot
-from prefect_omnivideo.flows.naming import batch_of_run
-from prefect_omnivideo.flows.outcome import Outcome
-from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Prompts, Seconds
+from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.jobs.deliver import clean_up
+from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.request import VideoRequest, as_request
+from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.cancelling import report_cancellation
+from prefect_omnivideo.flows.run.fan_out import eligible, fan_out
+from prefect_omnivideo.flows.run.limits import limited, slot
+from prefect_omnivideo.flows.run.naming import batch_of_run
+from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Prompts, Seconds
+from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import make_video
-from prefect_omnivideo.providers.errors import Problem, RequestError
-from prefect_omnivideo.providers.request import VideoRequest, as_request
-from prefect_omnivideo.store.records import Records
-from prefect_omnivideo.store.report import BatchReport
-from prefect_omnivideo.tasks.delivery import clean_up
-from prefect_omnivideo.tasks.threads import on_records
 
 
 def _run_name() -> str:

@@ -5,20 +5,20 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.core.jobs.ownership import is_owner
+from prefect_omnivideo.core.jobs.persist import latest
+from prefect_omnivideo.core.jobs.submit import settled
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
-from prefect_omnivideo.flows.cancelling import report_cancellation
-from prefect_omnivideo.flows.fanout import Accounts, fan_out
-from prefect_omnivideo.flows.naming import batch_of_run
-from prefect_omnivideo.flows.outcome import Outcome
-from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.cancelling import report_cancellation
+from prefect_omnivideo.flows.run.fan_out import Accounts, fan_out
+from prefect_omnivideo.flows.run.naming import batch_of_run
+from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import finish_video
-from prefect_omnivideo.store.record import VideoRecord, VideoState
-from prefect_omnivideo.store.records import Records
-from prefect_omnivideo.store.report import BatchReport
-from prefect_omnivideo.tasks.keeping import latest
-from prefect_omnivideo.tasks.ownership import is_owner
-from prefect_omnivideo.tasks.submission import settled
-from prefect_omnivideo.tasks.threads import on_records
 
 
 def _run_name() -> str:

@@ -12,23 +12,23 @@ from pydantic import Field
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
-from prefect_omnivideo.flows.artifacts import Progress, show_report
+from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.jobs.persist import Log
+from prefect_omnivideo.core.records.batch import filled
+from prefect_omnivideo.core.records.compact import PackedRecords, pack
+from prefect_omnivideo.core.records.repository import Records, name_in, record_name
+from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.sheets.expansion import OnBadRow
+from prefect_omnivideo.core.sheets.source import name_of
+from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
-from prefect_omnivideo.flows.cancelling import cancel_shards
-from prefect_omnivideo.flows.expansion import OnBadRow
-from prefect_omnivideo.flows.naming import batch_of_run, moment_of_run
-from prefect_omnivideo.flows.outcome import SHARD_TAG, BatchFailedError, write_report
-from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.cancelling import cancel_shards
+from prefect_omnivideo.flows.run.naming import batch_of_run, moment_of_run
+from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.progress import Progress, show_report
+from prefect_omnivideo.flows.run.verdict import SHARD_TAG, BatchFailedError, write_report
 from prefect_omnivideo.flows.sheet import read_sheet
-from prefect_omnivideo.providers.errors import Problem, RequestError
-from prefect_omnivideo.store.batch import filled
-from prefect_omnivideo.store.packed import PackedRecords, pack
-from prefect_omnivideo.store.records import Records, name_in, record_name
-from prefect_omnivideo.store.report import BatchReport
-from prefect_omnivideo.store.sheets import name_of
 from prefect_omnivideo.tasks.events import announce_batch
-from prefect_omnivideo.tasks.keeping import Log
-from prefect_omnivideo.tasks.threads import on_records
 
 SHARD_TRIES = 3
 """Flow runs for one shard: a shard whose worker died is picked up by another one, and pays for nothing again."""

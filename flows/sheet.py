@@ -11,21 +11,21 @@ from pydantic import Field
 
 from prefect_omnivideo.blocks import S3VideoStore
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.core.errors import RequestError
+from prefect_omnivideo.core.records.batch import filled
+from prefect_omnivideo.core.records.compact import PackedRecords
+from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.sheets.dry_run import describe
+from prefect_omnivideo.core.sheets.expansion import Expansion, OnBadRow, expand
+from prefect_omnivideo.core.sheets.readers import read_table
+from prefect_omnivideo.core.sheets.source import name_of, read
+from prefect_omnivideo.core.storage.s3 import Bucket
+from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts, run_batch
-from prefect_omnivideo.flows.cancelling import report_cancellation
-from prefect_omnivideo.flows.dry_run import describe
-from prefect_omnivideo.flows.expansion import Expansion, OnBadRow, expand
-from prefect_omnivideo.flows.naming import batch_of_run, moment_of_run
-from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Seconds
-from prefect_omnivideo.flows.tables import read_table
-from prefect_omnivideo.providers.errors import RequestError
-from prefect_omnivideo.store.batch import filled
-from prefect_omnivideo.store.packed import PackedRecords
-from prefect_omnivideo.store.records import Records
-from prefect_omnivideo.store.report import BatchReport
-from prefect_omnivideo.store.s3 import Bucket
-from prefect_omnivideo.store.sheets import name_of, read
-from prefect_omnivideo.tasks.threads import on_records
+from prefect_omnivideo.flows.run.cancelling import report_cancellation
+from prefect_omnivideo.flows.run.naming import batch_of_run, moment_of_run
+from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 
 MAX_BYTES = 32 * 1024**2
 """Bytes a sheet may have."""

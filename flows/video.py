@@ -8,14 +8,14 @@ from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
-from prefect_omnivideo.flows.naming import batch_of_run
-from prefect_omnivideo.flows.parameters import AnyCredentials, AnyStore, Seconds
-from prefect_omnivideo.providers.request import VideoRequest, as_request
-from prefect_omnivideo.store.record import VideoRecord, VideoState
-from prefect_omnivideo.tasks.delivery import clean_up
-from prefect_omnivideo.tasks.nodes import nodes, store_video
-from prefect_omnivideo.tasks.ownership import check_hopeful, is_owner
-from prefect_omnivideo.tasks.waiting import learn
+from prefect_omnivideo.core.jobs.deliver import clean_up
+from prefect_omnivideo.core.jobs.ownership import check_hopeful, is_owner
+from prefect_omnivideo.core.jobs.wait import learn
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.request import VideoRequest, as_request
+from prefect_omnivideo.flows.run.naming import batch_of_run
+from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.tasks.factory import nodes, store_video
 
 
 def _run_name() -> str:
@@ -44,7 +44,7 @@ async def generate_video(
         The record of the stored video.
 
     Raises:
-        OmniVideoError: why there is no video; see `prefect_omnivideo.providers.errors`.
+        OmniVideoError: why there is no video; see `prefect_omnivideo.core.errors`.
     """
     await clean_up(store.open(), get_run_logger())
     return await make_video(as_request(prompt), credentials, [credentials], store, batch_of_run(batch), deadline)

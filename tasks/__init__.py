@@ -1,11 +1,18 @@
 """Prefect tasks: a submit and a poll node per gateway, and one store node for all."""
 
-from prefect_omnivideo.tasks.apimart import poll_apimart_video, submit_apimart_video
-from prefect_omnivideo.tasks.jimmyai import poll_jimmyai_video, submit_jimmyai_video
-from prefect_omnivideo.tasks.nodes import nodes, store_video
-from prefect_omnivideo.tasks.omnirouters import poll_omnirouters_video, submit_omnirouters_video
-from prefect_omnivideo.tasks.sora import poll_sora_video, submit_sora_video
-from prefect_omnivideo.tasks.twelveai import poll_twelveai_video, submit_twelveai_video
+from prefect_omnivideo.tasks.factory import nodes, store_video
+from prefect_omnivideo.tasks.gateways import (
+    poll_apimart_video,
+    poll_jimmyai_video,
+    poll_omnirouters_video,
+    poll_sora_video,
+    poll_twelveai_video,
+    submit_apimart_video,
+    submit_jimmyai_video,
+    submit_omnirouters_video,
+    submit_sora_video,
+    submit_twelveai_video,
+)
 
 __all__ = [
     "nodes",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
-from prefect_omnivideo.store.record import VideoRecord
-from prefect_omnivideo.store.report import BatchReport
+from prefect_omnivideo.core.records.model import VideoRecord
+from prefect_omnivideo.core.reports.report import BatchReport
 
 LONGEST_TEXT = 500
 

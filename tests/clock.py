@@ -6,7 +6,7 @@ from itertools import count
 
 from typing_extensions import override
 
-from prefect_omnivideo.providers.clock import Clock
+from prefect_omnivideo.core.client.clock import Clock
 
 
 class VirtualClock(Clock):

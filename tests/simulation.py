@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 
-from prefect_omnivideo.providers.pacing import Durations, Watch
-from prefect_omnivideo.providers.wire import Job, JobStatus
+from prefect_omnivideo.core.client.poll_schedule import Durations, Watch
+from prefect_omnivideo.core.gateways.specification import Job, JobStatus
 
 SHORTEST = 5.0
 """Seconds; the default of the credentials blocks, and the pause of the loop it is compared with."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import prefect_omnivideo
 from prefect_omnivideo import flows, tasks
-from prefect_omnivideo.providers.registry import get_provider, provider_names
+from prefect_omnivideo.core.gateways.registry import get_provider, provider_names
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -21,8 +21,8 @@ from prefect_omnivideo import (
     SoraCompatibleCredentials,
 )
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
-from prefect_omnivideo.doctor import examine
-from prefect_omnivideo.providers.errors import StoreError
+from prefect_omnivideo.cli.doctor import examine
+from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from tests.accounts import credentials
 

@@ -10,10 +10,10 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.states import Cancelling
 
 from prefect_omnivideo import flows
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.storage.s3 import Bucket
 from prefect_omnivideo.sandbox.s3server import S3Server
-from prefect_omnivideo.store.record import VideoRecord, VideoState
-from prefect_omnivideo.store.records import Records
-from prefect_omnivideo.store.s3 import Bucket
 from tests.deployments.stage import ROOT, START, Stage, machine, process, until
 
 DEPLOYMENTS = ROOT / "deployments"

@@ -9,10 +9,10 @@ from collections import Counter
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Crashed
 
+from prefect_omnivideo.core.records.model import VideoState
+from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.storage.s3 import Bucket
 from prefect_omnivideo.sandbox import Settings, running
-from prefect_omnivideo.store.record import VideoState
-from prefect_omnivideo.store.records import Records
-from prefect_omnivideo.store.s3 import Bucket
 from tests.accounts import credentials
 from tests.deployments.stage import START, Stage, machine, until
 

@@ -9,11 +9,11 @@ from moto import mock_aws
 from pydantic import SecretStr
 
 from prefect_omnivideo import LocalVideoStore, S3VideoStore, VideoRequest
+from prefect_omnivideo.core.errors import OmniVideoError, StoreError
+from prefect_omnivideo.core.records.model import VideoState, stem
+from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.flows import generate_videos
-from prefect_omnivideo.providers.errors import OmniVideoError, StoreError
 from prefect_omnivideo.sandbox import Sandbox
-from prefect_omnivideo.store.record import VideoState, stem
-from prefect_omnivideo.store.records import Records
 from tests.accounts import credentials
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

@@ -14,13 +14,14 @@ from prefect.client.schemas.sorting import TaskRunSort
 from prefect.context import FlowRunContext, TaskRunContext
 
 from prefect_omnivideo import LocalVideoStore, VideoRequest
-from prefect_omnivideo.flows import BatchFailedError, generate_video, generate_videos, outcome
-from prefect_omnivideo.providers.errors import JobError, RequestError, StoreError
-from prefect_omnivideo.providers.pacing import ENOUGH, durations
+from prefect_omnivideo.core.client.poll_schedule import ENOUGH, durations
+from prefect_omnivideo.core.errors import JobError, RequestError, StoreError
+from prefect_omnivideo.core.jobs import persist as keeping
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.flows import BatchFailedError, generate_video, generate_videos
+from prefect_omnivideo.flows.run import verdict as outcome
 from prefect_omnivideo.sandbox import Sandbox
-from prefect_omnivideo.store.record import VideoRecord, VideoState
-from prefect_omnivideo.store.report import BatchReport
-from prefect_omnivideo.tasks import keeping
 from tests.accounts import GATEWAYS, credentials
 from tests.flows.conftest import Held
 

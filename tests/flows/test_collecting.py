@@ -6,12 +6,12 @@ from unittest.mock import AsyncMock
 import pytest
 
 from prefect_omnivideo import LocalVideoStore
+from prefect_omnivideo.core.records import resolve as settle
+from prefect_omnivideo.core.records.model import VideoState
+from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.flows import BatchFailedError, collect_videos, generate_videos
-from prefect_omnivideo.flows.cancelling import report_cancellation
+from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.sandbox import Sandbox
-from prefect_omnivideo.store import settle
-from prefect_omnivideo.store.record import VideoState
-from prefect_omnivideo.store.records import Records
 from tests.accounts import credentials
 from tests.flows.conftest import Held
 

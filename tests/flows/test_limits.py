@@ -6,7 +6,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.flows import generate_videos
-from prefect_omnivideo.flows.limits import limit_name
+from prefect_omnivideo.flows.run.limits import limit_name
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
 

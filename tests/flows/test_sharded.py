@@ -14,9 +14,10 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
 
 from prefect_omnivideo import LocalVideoStore
-from prefect_omnivideo.flows import BatchFailedError, generate_from_sheet, generate_sharded, outcome, sharded
-from prefect_omnivideo.flows.outcome import SHARD_TAG
-from prefect_omnivideo.providers.errors import RequestError
+from prefect_omnivideo.core.errors import RequestError
+from prefect_omnivideo.flows import BatchFailedError, generate_from_sheet, generate_sharded, sharded
+from prefect_omnivideo.flows.run import verdict as outcome
+from prefect_omnivideo.flows.run.verdict import SHARD_TAG
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
 

@@ -10,8 +10,8 @@ from prefect.exceptions import ParameterTypeError
 from prefect.runtime import flow_run
 
 from prefect_omnivideo import LocalVideoStore
+from prefect_omnivideo.core.errors import RequestError
 from prefect_omnivideo.flows import generate_from_sheet
-from prefect_omnivideo.providers.errors import RequestError
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
 

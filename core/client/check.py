@@ -1,0 +1,41 @@
+"""A test of an account that spends nothing: is the key accepted, and what is left on it?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from prefect_omnivideo.core.client.account import Account
+from prefect_omnivideo.core.client.pool import connect
+from prefect_omnivideo.core.errors import StatusUnavailableError
+from prefect_omnivideo.core.gateways.answers import find_refusal
+from prefect_omnivideo.core.gateways.json_values import dig
+
+
+class AccountCheck(NamedTuple):
+    """What a harmless request found out."""
+
+    accepted: bool | None
+    """Whether the gateway takes the key; None when it could not be found out."""
+    balance: float | None
+    """What is left, in the gateway's account currency, where it tells; -1 means unlimited (APIMart)."""
+    message: str
+    """The same in one sentence."""
+
+
+async def check_account(account: Account) -> AccountCheck:
+    """Ask the gateway for the account's balance, or for its list of models where it tells no balance."""
+    provider = account.provider
+    try:
+        async with connect(account) as client:
+            answer = await client.get(provider.check_path)
+    except StatusUnavailableError as error:
+        return AccountCheck(None, None, str(error))
+    refusal = find_refusal(provider, answer)
+    if refusal and refusal.status in (401, 403):
+        return AccountCheck(False, None, f"{provider.title} does not accept the key ({refusal})")
+    if refusal:
+        return AccountCheck(None, None, f"{provider.title} at {account.base_url} does not say ({refusal})")
+    found = dig(answer.body, provider.balance_path) if provider.balance_path else []
+    balance = next((float(value) for value in found if isinstance(value, int | float)), None)
+    left = "it tells no balance" if balance is None else "no limit" if balance == -1 else f"{balance:g} left"
+    return AccountCheck(True, balance, f"{provider.title} accepts the key; {left}")

@@ -1,0 +1,84 @@
+"""A file handed over to a gateway's own upload endpoint: as often as it takes, since it costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import httpx
+import stamina
+
+from prefect_omnivideo.core.client.client import LONGEST_RETRY_AFTER, GatewayClient
+from prefect_omnivideo.core.errors import (
+    NotAcceptedError,
+    RefusedError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+)
+from prefect_omnivideo.core.gateways.answers import find_refusal, retry_after
+from prefect_omnivideo.core.gateways.json_values import dig
+from prefect_omnivideo.core.gateways.specification import Answer, Provider, Upload
+from prefect_omnivideo.core.gateways.validation import is_link
+
+UPLOAD_ATTEMPTS = 5
+SLOWEST = 128 * 1024
+"""Bytes per second; an upload that is slower is given up."""
+
+
+async def upload(client: GatewayClient, endpoint: Upload, file: Path, name: str, content_type: str) -> str:
+    """Hand a file over, at most `UPLOAD_ATTEMPTS` times.
+
+    Args:
+        name: what the gateway is told the file is called.
+
+    Returns:
+        The gateway's link to it, good for `endpoint.good_for` seconds.
+
+    Raises:
+        NotAcceptedError: the gateway does not take it, or cannot be reached; nothing was spent.
+    """
+    async for attempt in stamina.retry_context(
+        on=_again, attempts=UPLOAD_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
+    ):
+        with attempt:
+            answer = await _post(client, endpoint, file, name, content_type)
+            return _read_link(client.account.provider, endpoint, answer, name)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def _post(client: GatewayClient, endpoint: Upload, file: Path, name: str, content_type: str) -> Answer:
+    title = client.account.provider.title
+    try:
+        with await asyncio.to_thread(file.open, "rb") as opened:
+            seconds = os.fstat(opened.fileno()).st_size / SLOWEST
+            return await client.post_file(endpoint.path, endpoint.field, (name, opened, content_type), seconds)
+    except (httpx.HTTPError, TimeoutError) as error:
+        raise UnreachableError(
+            f"{title} could not be sent {file} ({type(error).__name__}). Nothing was spent."
+        ) from None
+    except OSError as error:
+        raise RefusedError(f"{file} cannot be read ({error.strerror}). Nothing was spent.") from None
+
+
+def _read_link(provider: Provider, endpoint: Upload, answer: Answer, name: str) -> str:
+    refusal = find_refusal(provider, answer)
+    if refusal:
+        text, status = f"{provider.title} did not take the file {name}: {refusal}", refusal.status
+        if status in (408, 425, 429) or status >= 500:
+            raise UnavailableError(text, http_status=status, retry_after=retry_after(answer))
+        if status in (401, 403):
+            raise UnauthorizedError(f"{text}. Check the key of the credentials block.", http_status=status)
+        raise RefusedError(text, http_status=status)
+    for link in dig(answer.body, endpoint.url_path):
+        if isinstance(link, str) and is_link(link):
+            return link
+    raise UnavailableError(f"{provider.title} took the file {name} and gave no link", http_status=answer.status)
+
+
+def _again(error: Exception) -> bool | float:
+    if not (isinstance(error, NotAcceptedError) and error.waiting_helps):
+        return False
+    seconds = error.retry_after if isinstance(error, UnavailableError) else None
+    return True if seconds is None else min(seconds, LONGEST_RETRY_AFTER)

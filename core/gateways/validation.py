@@ -1,0 +1,182 @@
+"""From a portable or native request to a checked native body; a broken rule becomes a `Problem` a person can read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.gateways.specification import Provider
+from prefect_omnivideo.core.request import VideoRequest
+
+_SIGNATURE = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)(?:=|%3D))[\w%/+=.~-]+", re.IGNORECASE)
+
+
+class ClosedBody(BaseModel):
+    """A body whose fields the gateway lists completely: anything else is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class OpenBody(BaseModel):
+    """A body the gateway forwards: fields beyond the documented ones pass through."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, populate_by_name=True)
+
+
+def broken(field: str, rule: str, accepted: str = "") -> PydanticCustomError:
+    """A broken rule, to be raised from a model's validator, that names the field it is about."""
+    return PydanticCustomError("rule", "{rule}", {"field": field, "rule": rule, "accepted": accepted})
+
+
+def wrong_value(rule: str, accepted: str) -> PydanticCustomError:
+    """A value that breaks a rule, to be raised from a field's own validator."""
+    return broken("", rule, accepted)
+
+
+def is_link(reference: str) -> bool:
+    """Whether a media reference is an http or https URL."""
+    try:
+        parts = urlsplit(reference)
+    except ValueError:  # brackets that are no IPv6 address
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in reference)
+
+
+def _link(reference: str) -> str:
+    if not is_link(reference):
+        raise wrong_value(f"{shorten(reference)!r} is no http(s) URL", "an http(s) URL")
+    return reference
+
+
+def media_suffix(reference: str) -> str:
+    """The file ending of a URL or path in lower case, such as `.png`; empty when it has none."""
+    path = urlsplit(reference).path if is_link(reference) else reference
+    return PurePosixPath(path).suffix.lower()
+
+
+def is_video(reference: str) -> bool:
+    """Whether a reference's file ending is that of a video."""
+    return media_suffix(reference) in (".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v")
+
+
+Link = Annotated[str, AfterValidator(_link)]
+"""An http or https URL, kept to the letter."""
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("it is empty")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_text)]
+"""A text with at least one visible character."""
+
+
+def check_native(provider: Provider, body: Mapping[str, Any], *, subject: str = "request") -> BaseModel:
+    """The gateway's own body, checked against every documented rule.
+
+    Raises:
+        RequestError: naming each broken rule by native field.
+    """
+    return _validate(provider, body, {}, subject)
+
+
+def translate(provider: Provider, request: VideoRequest, *, subject: str = "request") -> BaseModel:
+    """The portable request as this gateway's checked native body.
+
+    Raises:
+        RequestError: naming, by portable field, whatever the gateway cannot honour and what it would accept.
+    """
+    unsupported = sorted(request.set_fields() - provider.fields.keys())
+    if unsupported:
+        raise RequestError(
+            [Problem(name, f"{provider.title} cannot honour it", provider.hints.get(name, "")) for name in unsupported],
+            subject=subject,
+        )
+    try:
+        body = provider.translate(request)
+    except RequestError as error:
+        raise RequestError(error.problems, subject=subject) from None
+    portable = {native: name for name, native in provider.fields.items() if name in request.set_fields()}
+    return _validate(provider, {**body, **request.options}, portable, subject)
+
+
+def refuse(field: str, rule: str, accepted: str = "") -> RequestError:
+    """One broken rule, found while translating."""
+    return RequestError([Problem(field, rule, accepted)])
+
+
+def whole_seconds(duration: float) -> int:
+    """The duration as the whole number of seconds most gateways want.
+
+    Raises:
+        RequestError: when it is no whole number.
+    """
+    if not float(duration).is_integer():
+        raise refuse("duration", f"{duration:g} s is no whole number of seconds", "whole seconds")
+    return int(duration)
+
+
+def check_mode(request: VideoRequest, *modes: str | None) -> None:
+    """Refuse a mode that contradicts what the references imply.
+
+    Raises:
+        RequestError: naming the modes these references allow.
+    """
+    if request.mode is not None and request.mode not in modes:
+        accepted = " or ".join(mode for mode in modes if mode)
+        raise refuse("mode", f"{request.mode!r} does not fit the references given", accepted or "no mode")
+
+
+def _validate(provider: Provider, body: Mapping[str, Any], portable: Mapping[str, str], subject: str) -> BaseModel:
+    try:
+        json.dumps(dict(body), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RequestError([Problem("body", f"cannot be written as JSON: {error}")], subject=subject) from None
+    try:
+        return provider.native.model_validate(dict(body))
+    except ValidationError as error:
+        raise RequestError(
+            [_problem(provider.native, detail, portable) for detail in error.errors()], subject=subject
+        ) from None
+
+
+def _problem(model: type[BaseModel], detail: ErrorDetails, portable: Mapping[str, str]) -> Problem:
+    context = detail.get("ctx", {})
+    names = [str(part) for part in detail["loc"]]
+    if context.get("field"):
+        names = [context["field"]]
+    native = names[0] if names else "body"
+    if names and native in portable and portable[native] != native:
+        names[0] = f"{portable[native]} (sent as {native})"
+    given = "" if detail["type"] in ("missing", "rule", "value_error") else f", got {shorten(repr(detail['input']))}"
+    accepted = str(context.get("accepted") or context.get("expected") or "")
+    if detail["type"] == "extra_forbidden":
+        documented = ", ".join(field.alias or name for name, field in model.model_fields.items())
+        return Problem(".".join(names), "the gateway documents no such field", documented)
+    message = detail["msg"].removeprefix("Value error, ")
+    return Problem(".".join(names) or native, message + given, accepted)
+
+
+def shorten(text: str, width: int = 80) -> str:
+    """The start of a text, for a message. A gateway may quote a presigned link: its signature is left out."""
+    text = _SIGNATURE.sub(r"\1***", text)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def drop_empty(body: Mapping[str, JsonValue | tuple[str, ...]]) -> dict[str, JsonValue]:
+    """The body without fields that ask for nothing: None and empty lists."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in body.items()
+        if value is not None and value != () and value != []
+    }

@@ -1,0 +1,43 @@
+"""Which account a submitted video belongs to, and what there is to say about one that needs no more work."""
+
+from __future__ import annotations
+
+from prefect_omnivideo.core.client.account import Account
+from prefect_omnivideo.core.errors import JobError, JobFailedError, SubmissionUnknownError
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+
+
+def is_owner(record: VideoRecord, account: Account) -> bool:
+    """Whether the account is the one that submitted the video."""
+    attempt = record.attempt
+    return account.is_same(attempt.provider, attempt.account, attempt.base_url)
+
+
+def check_owner(record: VideoRecord, account: Account) -> None:
+    """Refuse any other account than the one that submitted: it would not find the job, and call it gone.
+
+    Raises:
+        JobError: naming the account that is needed.
+    """
+    if not is_owner(record, account):
+        attempt = record.attempt
+        raise JobError(
+            f"{record.stem} was submitted through the account {attempt.account!r} of {attempt.provider} at "
+            f"{attempt.base_url}, not through {account.name!r} at {account.base_url}. Run again with that account."
+        )
+
+
+def check_hopeful(record: VideoRecord) -> None:
+    """Pass a record whose video is on its way or stored.
+
+    Raises:
+        JobFailedError: the record says that there will be no video.
+        SubmissionUnknownError: the record says that nobody knows whether the job exists.
+    """
+    if record.state is VideoState.UNKNOWN:
+        raise SubmissionUnknownError(
+            f"The submission of {record.stem} at {record.attempt.started_at:%Y-%m-%d %H:%M:%S %Z} has an unknown "
+            f"outcome; it is not sent again. Settle it with `omnivideo resolve {record.key}`."
+        )
+    if record.state is VideoState.FAILED and record.failure:
+        raise JobFailedError(record.failure.message, category=record.failure.category)

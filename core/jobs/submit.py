@@ -1,0 +1,163 @@
+"""Claim and submit, once for ever: the record is durable before the request, the task id before anyone waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import stamina
+from pydantic import BaseModel
+
+from prefect_omnivideo.core.client.account import Account
+from prefect_omnivideo.core.client.client import GatewayClient
+from prefect_omnivideo.core.client.pool import connect
+from prefect_omnivideo.core.errors import NotAcceptedError, RecordConflictError, StoreUnavailableError
+from prefect_omnivideo.core.gateways.validation import translate
+from prefect_omnivideo.core.jobs.persist import Log, keep, latest
+from prefect_omnivideo.core.records.model import Attempt, VideoRecord, VideoState, new_record, now
+from prefect_omnivideo.core.records.repository import Records, Versioned
+from prefect_omnivideo.core.references.parse import own_references, stand_in
+from prefect_omnivideo.core.references.publish import reachable
+from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.threads import on_records
+
+CLAIM_PAUSE = 1.0
+"""Seconds between two looks at a record that another process is submitting."""
+CLAIM_PATIENCE = 60.0
+"""Seconds to go on trying to claim while the store is away."""
+
+
+async def submit(
+    request: VideoRequest, account: Account, records: Records, batch: str, log: Log, flow_run: str | None = None
+) -> VideoRecord:
+    """Submit a request once, or find out what became of it when it was submitted before.
+
+    Returns:
+        The record: `submitted` after a submission; whatever it says when there was one before.
+
+    Raises:
+        RequestError: the gateway cannot honour the request; nothing was written or sent.
+        NotAcceptedError: the gateway did not take the job; the record is `failed`, nothing was spent.
+        SubmissionUnknownError: the outcome cannot be known; the record is `unknown`.
+        StoreError: the claim could not be written, so nothing was sent.
+    """
+    body = translate(account.provider, stand_in(account.provider, request))
+    has_own = bool(own_references(request))
+    async with connect(account) as client:
+        # A turn and an upload may take long; what was submitted before needs neither.
+        found = await on_records(records.load, batch, request) if client.is_paced or has_own else None
+        if found and not _may_submit(found.record):
+            return await settled(records, found)
+        if has_own:
+            body = translate(account.provider, await reachable(request, client, records.store))
+        async with client.turn():
+            mark = uuid4().hex
+
+            def intent() -> VideoRecord:
+                moment = now()
+                attempt = Attempt(
+                    claim=mark,
+                    flow_run=flow_run,
+                    provider=account.provider.name,
+                    account=account.name,
+                    base_url=account.base_url,
+                    submit_path=account.route.submit,
+                    started_at=moment,
+                    claim_ends_at=moment + timedelta(seconds=account.claim_seconds),
+                )
+                return new_record(request, batch, attempt)
+
+            current, claimed = await _claimed(records, intent)
+            if claimed:
+                return await _send(client, body, records, current, log)
+    return await settled(records, current)
+
+
+async def _send(client: GatewayClient, body: BaseModel, records: Records, claim: Versioned, log: Log) -> VideoRecord:
+    """Submit what was claimed, and keep what becomes of it.
+
+    By the time the news is written the record may have moved on: others look after a claim that seems dead.
+    """
+    mark = claim.record.attempt.claim
+
+    def park(latest: VideoRecord) -> VideoRecord | None:
+        return latest.unknown() if latest.is_claimed_by(mark) and latest.state is VideoState.SUBMITTING else None
+
+    # What the store took to write the claim is gone from its time: the answer must come before the claim ends.
+    account = client.account
+    left = (claim.record.attempt.claim_ends_at - now()).total_seconds()
+    try:
+        job = await client.submit(body, within=left - account.connect_seconds - account.request_seconds)
+    except NotAcceptedError as error:
+        category, message = error.category, str(error)
+
+        def fail(latest: VideoRecord) -> VideoRecord | None:
+            return latest.failed(category, message, accepted=False) if latest.is_claimed_by(mark) else None
+
+        await keep(records, claim, fail, log)
+        raise
+    except BaseException:
+        # The outcome cannot be known, nor where in the request a cancelled run was stopped.
+        await keep(records, claim, park, log)
+        raise
+    # Nothing may be awaited in between: a cancelled run would lose the task id.
+    record = (await keep(records, claim, lambda latest: latest.accepted(mark, job.task_id), log)).record
+    log.info("%s accepted %r as %s", client.account.provider.title, record.request.prompt[:60], job.task_id)
+    return record
+
+
+async def _claimed(records: Records, intent: Callable[[], VideoRecord]) -> tuple[Versioned, bool]:
+    """The claim, tried again while the store is away: nothing is sent before it stands.
+
+    Its time begins anew with each try, so that it is not over before it is written.
+    """
+    async for attempt in stamina.retry_context(
+        on=StoreUnavailableError, attempts=None, timeout=CLAIM_PATIENCE, wait_initial=0.5, wait_max=10, wait_jitter=1
+    ):
+        with attempt:
+            return await on_records(_claim, records, intent())
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
+    """The right to submit: a new record, or one more attempt after a failure that surely cost nothing."""
+    current, _ = records.claim(record)
+    if _may_submit(current.record):
+        try:
+            current = records.save(current.record.again(record.attempt), current.version)
+        except RecordConflictError:
+            return _claim(records, record)
+    # By the claim's own mark, not by who created the object: the answer to an earlier try may have been lost.
+    ours = current.record.is_claimed_by(record.attempt.claim)
+    if ours and current.record.state is VideoState.UNKNOWN:
+        # The store took so long that somebody parked the claim. Nobody but us knows that nothing was sent.
+        unsent = current.record.failed("provider error", "the store was away; nothing was sent", accepted=False)
+        try:
+            return records.save(unsent, current.version), False
+        except RecordConflictError:
+            return _claim(records, record)
+    return current, ours
+
+
+def _may_submit(record: VideoRecord) -> bool:
+    return record.state is VideoState.FAILED and record.failure is not None and record.failure.may_resubmit
+
+
+def park_if_over(records: Records, current: Versioned) -> Versioned:
+    """A claim whose time is over and that nobody settled: its process died, and the outcome cannot be known."""
+
+    def park(record: VideoRecord) -> VideoRecord | None:
+        over = record.state is VideoState.SUBMITTING and now() > record.attempt.claim_ends_at
+        return record.unknown() if over else None
+
+    return records.update(current, park)
+
+
+async def settled(records: Records, current: Versioned) -> VideoRecord:
+    """The record once whoever submits right now has an outcome, or is past having one."""
+    while (current := await on_records(park_if_over, records, current)).record.state is VideoState.SUBMITTING:
+        await asyncio.sleep(CLAIM_PAUSE)
+        current = await latest(records, current.record)
+    return current.record

@@ -1,0 +1,47 @@
+"""Images, videos and audio, recognised by their first bytes, whatever their names say."""
+
+from __future__ import annotations
+
+from prefect_omnivideo.core.media import containers
+from prefect_omnivideo.core.media.containers import HEAD, Container
+
+__all__ = ["HEAD", "recognise"]
+
+_BEGINNINGS: tuple[tuple[bytes, Container], ...] = (
+    (b"\xff\xd8\xff", Container("image/jpeg", ".jpg")),
+    (b"\x89PNG\r\n\x1a\n", Container("image/png", ".png")),
+    (b"GIF8", Container("image/gif", ".gif")),
+    (b"II*\0", Container("image/tiff", ".tiff")),
+    (b"MM\0*", Container("image/tiff", ".tiff")),
+    (b"fLaC", Container("audio/flac", ".flac")),
+    (b"OggS", Container("audio/ogg", ".ogg")),
+    (b"ID3", Container("audio/mpeg", ".mp3")),
+    *((bytes((0xFF, second)), Container("audio/mpeg", ".mp3")) for second in (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2)),
+    *((bytes((0xFF, second)), Container("audio/aac", ".aac")) for second in (0xF0, 0xF1, 0xF8, 0xF9)),
+)
+_RIFF = {b"WEBP": Container("image/webp", ".webp"), b"WAVE": Container("audio/wav", ".wav")}
+_BRANDS = {
+    b"avif": Container("image/avif", ".avif"),
+    b"avis": Container("image/avif", ".avif"),
+    b"heic": Container("image/heic", ".heic"),
+    b"heix": Container("image/heic", ".heic"),
+    b"mif1": Container("image/heif", ".heif"),
+    b"M4A ": Container("audio/mp4", ".m4a"),
+    b"M4B ": Container("audio/mp4", ".m4a"),
+}
+_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
+
+
+def recognise(head: bytes) -> Container | None:
+    """Content type and ending of the file that begins with `head`, or None when it is none of those known here."""
+    for beginning, kind in _BEGINNINGS:
+        if head.startswith(beginning):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] in _RIFF:
+        return _RIFF[head[8:12]]
+    if head[4:8] == b"ftyp" and head[8:12] in _BRANDS:
+        return _BRANDS[head[8:12]]
+    # Two letters alone would be the beginning of many a text.
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return Container("image/bmp", ".bmp")
+    return containers.recognise(head)

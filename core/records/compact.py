@@ -1,0 +1,82 @@
+"""Many records in little memory: each as its JSON text, made into a record when somebody looks at it.
+
+As objects a record takes five times as much, and a run of 10,000 prompts remembers them all until it has reported.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, cast, overload
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import override
+
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.storage.base import json_bytes
+
+
+class Packed(NamedTuple):
+    """One record. Its state stands beside it, so that records can be counted and picked without being made."""
+
+    state: VideoState
+    text: bytes
+    """JSON in one line."""
+
+    @property
+    def record(self) -> VideoRecord:
+        """The record, made anew each time."""
+        return VideoRecord.model_validate(json.loads(self.text))
+
+
+def pack(record: VideoRecord) -> Packed:
+    """The record as its text."""
+    return Packed(record.state, json_bytes(record.model_dump(mode="json"), indent=None).rstrip())
+
+
+class PackedRecords(Sequence[VideoRecord]):
+    """A sequence of records, equal to any other sequence of the same records."""
+
+    def __init__(self, packed: Iterable[Packed] = ()) -> None:
+        self.packed = tuple(packed)
+
+    @override
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    @overload
+    def __getitem__(self, index: int) -> VideoRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> PackedRecords: ...
+    @override
+    def __getitem__(self, index: int | slice) -> VideoRecord | PackedRecords:
+        return PackedRecords(self.packed[index]) if isinstance(index, slice) else self.packed[index].record
+
+    @override
+    def __iter__(self) -> Iterator[VideoRecord]:
+        return (each.record for each in self.packed)
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(cast("Sequence[object]", other))
+
+    @override
+    def __repr__(self) -> str:
+        return f"PackedRecords({len(self)} records)"
+
+    def having(self, *states: VideoState) -> PackedRecords:
+        """Those in one of the states."""
+        return PackedRecords(each for each in self.packed if each.state in states)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """As a field: any sequence of records is taken, and a tuple is given out."""
+        records = handler.generate_schema(tuple[VideoRecord, ...])
+        return core_schema.union_schema(
+            [
+                core_schema.is_instance_schema(cls),
+                core_schema.no_info_after_validator_function(lambda given: cls(map(pack, given)), records),
+            ],
+            serialization=core_schema.plain_serializer_function_ser_schema(tuple, return_schema=records),
+        )

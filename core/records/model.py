@@ -1,0 +1,243 @@
+"""The record of one video: the small JSON object that makes paying once certain.
+
+`submitting -> submitted -> stored`, or `failed`, or `unknown`. A record is immutable; each step gives a new one,
+and `Records` (records.py) writes it only if nobody wrote first.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+
+from prefect_omnivideo.core.errors import FailureCategory
+from prefect_omnivideo.core.request import VideoRequest
+
+
+class VideoState(StrEnum):
+    """Where a video stands."""
+
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    STORED = "stored"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Part(BaseModel):
+    """Base of everything inside a record. Fields of newer versions are refused by `version`, not dropped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Failure(Part):
+    """Why there is no video."""
+
+    category: FailureCategory
+    message: str
+    accepted: bool = True
+    """False: the gateway surely never accepted the job, so nothing was spent."""
+    released: bool = False
+    """A person decided that the request may be sent again."""
+
+    @property
+    def may_resubmit(self) -> bool:
+        """Whether a later run may send it again: a person said so, or nothing was spent and it may work then."""
+        may_work = self.category in ("no balance", "unauthorized", "provider error")
+        return self.released or (may_work and not self.accepted)
+
+
+class Attempt(Part):
+    """One submission to one account."""
+
+    provider: str
+    """Slug of the gateway."""
+    account: str
+    """Name of the credentials block, or the provider's slug for unsaved credentials."""
+    base_url: str
+    """Where it was sent; status and download go there too."""
+    submit_path: str
+    """The route taken, which decides the route of the status query."""
+    claim: str
+    """Random mark of the process that may submit."""
+    flow_run: str | None = None
+    """Id of the flow run that submitted, if it was one."""
+    started_at: AwareDatetime
+    """Before the request went out."""
+    claim_ends_at: AwareDatetime
+    """When the submission is over for certain; a record that still says `submitting` then is unknown."""
+    submitted_at: AwareDatetime | None = None
+    task_id: str | None = None
+    finished_at: AwareDatetime | None = None
+    """When the gateway was seen to have finished, or the attempt was seen to have failed."""
+    failure: Failure | None = None
+    cost: float | None = None
+    """In the gateway's account currency, where it tells."""
+    credits: float | None = None
+    """In the gateway's credits, where it tells."""
+    generated_seconds: float | None = None
+    """From the gateway's taking the job to its finishing it, by its own clock, where it tells."""
+
+
+class StoredFile(Part):
+    """One file in the store."""
+
+    name: str
+    """Name within the store, such as `daily/a-red-apple-0123456789abcdef.mp4`."""
+    uri: str
+    size: int
+    """Bytes."""
+    sha256: str
+    content_type: str
+    source_host: str
+    """Host of the link it came from; the link itself may carry a signature."""
+    link_expires_at: AwareDatetime | None = None
+    transfer_seconds: float
+    media: dict[str, JsonValue] = Field(default={})
+    """Container, codec, duration (seconds), width, height, frame_rate, audio: with the `media` extra."""
+    poster: str | None = None
+    """Name of the poster image within the store."""
+
+
+class VideoRecord(Part):
+    """Everything known about one video of one batch."""
+
+    version: Literal[1] = 1
+    key: str
+    batch: str
+    request: VideoRequest
+    state: VideoState
+    attempts: tuple[Attempt, ...] = Field(min_length=1)
+    files: tuple[StoredFile, ...] = ()
+    differences: tuple[str, ...] = ()
+    """What was asked for and came out otherwise, in words."""
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+    @property
+    def stem(self) -> str:
+        """Name within the store, without the ending: `<batch>/<slug>-<key>`."""
+        return stem(self.batch, self.request)
+
+    @property
+    def attempt(self) -> Attempt:
+        """The latest attempt."""
+        return self.attempts[-1]
+
+    def is_claimed_by(self, claim: str) -> bool:
+        """Whether the outcome of this claim is what the record waits for."""
+        return self.state in (VideoState.SUBMITTING, VideoState.UNKNOWN) and self.attempt.claim == claim
+
+    def awaits(self, task_id: str | None) -> bool:
+        """Whether the video of this job is the one to come."""
+        return self.state is VideoState.SUBMITTED and self.attempt.task_id == task_id
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the latest attempt failed."""
+        return self.attempt.failure
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether a person gave it up."""
+        return self.failure is not None and self.failure.category == "abandoned"
+
+    @property
+    def cost(self) -> float | None:
+        """Sum over the attempts whose gateway told, in the gateways' account currency; None when none told."""
+        known = [attempt.cost for attempt in self.attempts if attempt.cost is not None]
+        return sum(known) if known else None
+
+    def submitted(self, task_id: str) -> VideoRecord:
+        """The gateway accepted the job."""
+        return self._step(VideoState.SUBMITTED, task_id=task_id, submitted_at=now())
+
+    def accepted(self, claim: str, task_id: str) -> VideoRecord | None:
+        """What the holder of a claim was told, however late: its attempt is given the task id, unless it has one.
+
+        A person may have decided meanwhile. As long as nobody submitted again, the job is the one to wait for.
+        """
+        attempts = list(self.attempts)
+        number = next(number for number, attempt in enumerate(attempts) if attempt.claim == claim)
+        told: dict[str, object] = {"task_id": task_id, "submitted_at": now()}
+        state = self.state
+        if attempts[number].task_id is not None:
+            return None
+        if number == len(attempts) - 1:
+            state = VideoState.SUBMITTED
+            told |= {"failure": None, "finished_at": None}
+        attempts[number] = attempts[number].model_copy(update=told)
+        return self.model_copy(update={"state": state, "attempts": tuple(attempts), "updated_at": now()})
+
+    def failed(self, category: FailureCategory, message: str, *, accepted: bool = True) -> VideoRecord:
+        """There will be no video from this attempt."""
+        failure = Failure(category=category, message=message, accepted=accepted)
+        return self._step(VideoState.FAILED, failure=failure, finished_at=now())
+
+    def unknown(self) -> VideoRecord:
+        """The outcome of the submission cannot be known; a person settles it."""
+        return self._step(VideoState.UNKNOWN)
+
+    def released(self) -> VideoRecord:
+        """A person decided that the next run may send the request again, and pay for it."""
+        old = self.failure or Failure(category="abandoned", message="its outcome was never known")
+        released = old.model_copy(update={"released": True, "message": f"{old.message}; released to be sent again"})
+        return self._step(VideoState.FAILED, failure=released, finished_at=now())
+
+    def finished(
+        self,
+        cost: float | None,
+        credits: float | None,
+        *,
+        generated_seconds: float | None = None,
+        at: datetime | None = None,
+    ) -> VideoRecord:
+        """The gateway was seen to have finished the video, now or at an earlier moment; it is not in the store yet."""
+        finished_at = self.attempt.finished_at or at or now()
+        told: dict[str, object] = {"cost": cost, "credits": credits, "generated_seconds": generated_seconds}
+        return self._step(self.state, finished_at=finished_at, **told)
+
+    def stored(self, files: tuple[StoredFile, ...], differences: tuple[str, ...] = ()) -> VideoRecord:
+        """The video is in the store."""
+        stored = self._step(VideoState.STORED)
+        return stored.model_copy(update={"files": files, "differences": differences})
+
+    def again(self, attempt: Attempt) -> VideoRecord:
+        """One more attempt, after one that surely cost nothing or by a person's decision."""
+        return self.model_copy(
+            update={
+                "state": VideoState.SUBMITTING,
+                "attempts": (*self.attempts, attempt),
+                "updated_at": now(),
+            }
+        )
+
+    def _step(self, state: VideoState, **changes: object) -> VideoRecord:
+        attempt = self.attempt.model_copy(update=changes)
+        return self.model_copy(update={"state": state, "attempts": (*self.attempts[:-1], attempt), "updated_at": now()})
+
+
+def new_record(request: VideoRequest, batch: str, attempt: Attempt) -> VideoRecord:
+    """The claim and the intent: state `submitting`, written before anything is sent."""
+    moment = now()
+    return VideoRecord(
+        key=request.key,
+        batch=batch,
+        request=request,
+        state=VideoState.SUBMITTING,
+        attempts=(attempt,),
+        created_at=moment,
+        updated_at=moment,
+    )
+
+
+def stem(batch: str, request: VideoRequest) -> str:
+    """Name of a video within a store, without the ending."""
+    return f"{batch}/{request.slug}-{request.key}"
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)

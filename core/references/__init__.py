@@ -1,0 +1,1 @@
+"""Reference media: parsed, planned, and published for the gateway to fetch."""

@@ -1,0 +1,1 @@
+"""What became of a batch: report, gallery, listing."""

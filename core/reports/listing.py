@@ -1,0 +1,37 @@
+"""Records as a table on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from prefect_omnivideo.core.records.model import VideoRecord
+from prefect_omnivideo.core.reports.report import reason
+
+
+def show_jobs(records: Sequence[VideoRecord]) -> None:
+    """Print one line a video. Where nobody watches, lines are as long as they need to be."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("key", "state", "batch", "gateway", "account", "task id", "sent", "cost", "prompt", "reason"):
+        table.add_column(column, no_wrap=column != "reason", overflow="ellipsis" if column == "prompt" else "fold")
+    for record in records:
+        attempt = record.attempt
+        table.add_row(
+            record.key,
+            record.state,
+            Text(record.batch),
+            attempt.provider,
+            Text(attempt.account),
+            Text(attempt.task_id or ""),
+            f"{attempt.started_at:%Y-%m-%d %H:%M:%S %Z}",
+            "" if record.cost is None else f"{record.cost:g}",
+            Text(" ".join(record.request.prompt.split())[:40]),
+            Text(reason(record)),
+        )
+    Console(width=None if sys.stdout.isatty() else 320).print(table)
+    if not records:
+        sys.stdout.write("no videos\n")

@@ -1,0 +1,1 @@
+"""Sheets of prompts: read, checked and expanded into requests."""

@@ -1,0 +1,110 @@
+"""All the requests of a sheet, or the rows that stand in their way."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.references.plan import check
+from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.sheets.rows import MAX_VIDEOS, Table, check_columns, requests_of, unreadable
+from prefect_omnivideo.core.sheets.template import Template
+
+OnBadRow = Literal["stop", "skip"]
+
+_SHOWN = 20
+"""Bad rows that a message lists."""
+
+
+class Expansion(NamedTuple):
+    """What a sheet asks for."""
+
+    requests: list[VideoRequest]
+    """Each video once, in the order of the rows."""
+    skipped: list[str]
+    """Rows that were left out, with their reasons."""
+    repeated: list[str]
+    """Rows that ask for a video of an earlier row."""
+
+
+def expand(
+    table: Table,
+    template: str | None,
+    accounts: Sequence[GatewayCredentials],
+    on_bad_row: OnBadRow,
+    limit: int | None,
+) -> Expansion:
+    """Read the rows of a table into requests that at least one account can honour.
+
+    Args:
+        table: the sheet.
+        template: the prompt template; the table's own when None.
+        accounts: credentials that may make the videos.
+        on_bad_row: `stop` refuses the sheet when a row is bad, `skip` leaves the row out.
+        limit: stop reading after that many videos.
+
+    Raises:
+        RequestError: bad rows, with their labels; or columns that mean nothing; or more videos than a run may have.
+    """
+    text = template or table.template
+    prompt = Template(text) if text else None
+    if table.columns and (problems := check_columns(table.columns, prompt)):
+        raise RequestError(problems, subject="sheet")
+    found: dict[str, VideoRequest] = {}
+    bad: dict[str, RequestError] = {}
+    repeated: list[str] = []
+    for row in table.rows:
+        if limit is not None and len(found) >= limit:
+            break
+        if not row.cells and not row.faults:
+            continue
+        try:
+            requests = requests_of(row, prompt)
+            _check_accounts(requests[0], accounts)
+        except RequestError as error:
+            bad[row.label] = error
+            continue
+        if all(request.key in found for request in requests):
+            repeated.append(row.label)
+        found.update((request.key, request) for request in requests if request.key not in found)
+        if len(found) > MAX_VIDEOS:
+            raise unreadable(f"it asks for more than {MAX_VIDEOS} videos", "several smaller sheets")
+    if bad and (on_bad_row == "stop" or not found):
+        raise _refused(bad)
+    skipped = [f"{label}: {'; '.join(map(str, error.problems))}" for label, error in bad.items()]
+    return Expansion(list(found.values())[:limit], skipped, repeated)
+
+
+def able(request: VideoRequest, accounts: Sequence[GatewayCredentials]) -> list[GatewayCredentials]:
+    """The accounts whose gateway can honour the request."""
+    return [account for account in accounts if not _problems(request, account)]
+
+
+def _check_accounts(request: VideoRequest, accounts: Sequence[GatewayCredentials]) -> None:
+    refusals: list[Problem] = []
+    for account in accounts:
+        problems = _problems(request, account)
+        if not problems:
+            return
+        title = f"{account.provider.title}, " if len(accounts) > 1 else ""
+        refusals += [Problem(f"{title}{field}", rule, accepted) for field, rule, accepted in problems]
+    raise RequestError(refusals)
+
+
+def _problems(request: VideoRequest, account: GatewayCredentials) -> Sequence[Problem]:
+    try:
+        check(request, account.account())
+    except RequestError as error:
+        return error.problems
+    return ()
+
+
+def _refused(bad: dict[str, RequestError]) -> RequestError:
+    shown = [
+        Problem(f"{label}, {field}", rule, accepted)
+        for label, error in list(bad.items())[:_SHOWN]
+        for field, rule, accepted in error.problems
+    ]
+    if len(bad) > _SHOWN:
+        shown.append(Problem(f"{len(bad) - _SHOWN} more rows", "they are bad too", "these corrected first"))
+    return RequestError(shown, subject=f"sheet ({len(bad)} bad row{'' if len(bad) == 1 else 's'}, nothing submitted)")

@@ -1,0 +1,33 @@
+"""Opens a store by its address, without Prefect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from prefect_omnivideo.core.errors import StoreError
+from prefect_omnivideo.core.storage.base import ObjectStore
+from prefect_omnivideo.core.storage.folder import Folder
+from prefect_omnivideo.core.storage.s3 import Bucket
+from prefect_omnivideo.core.storage.s3_client import client
+
+
+def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
+    """The store at an address.
+
+    Args:
+        address: `s3://bucket/prefix`, `file:///folder`, or the path of a folder.
+        endpoint_url: of an S3-compatible server. Keys and region come from the default AWS chain.
+
+    Raises:
+        StoreError: the address is none, or names a folder that does not exist.
+    """
+    parts = urlsplit(address)
+    if parts.scheme == "s3":
+        if not parts.netloc:
+            raise StoreError(f"{address} names no bucket; an address looks like s3://bucket/prefix")
+        return Bucket(client(endpoint_url=endpoint_url), parts.netloc, parts.path.strip("/"))
+    folder = Path(unquote(parts.path)) if parts.scheme == "file" else Path(address).expanduser()
+    if not folder.is_dir():
+        raise StoreError(f"{address}: there is no such folder; an S3 store's address looks like s3://bucket/prefix")
+    return Folder(folder)

@@ -1,0 +1,161 @@
+"""What a store must be able to do: named bytes, written by whoever comes first, and never half."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO
+
+from prefect_omnivideo.core.errors import RecordConflictError, StoreError
+
+Version = str
+"""What `read` saw: an ETag on S3, a hash of the content in a folder. Opaque to everybody else."""
+
+JSON = "application/json"
+
+LEFTOVER_AGE = 24 * 3600.0
+"""Seconds after which a half-written object belongs to nobody: far longer than any transfer takes."""
+
+_SEGMENT_BYTES = 255
+
+
+class ObjectStore(ABC):
+    """Named bytes in one place, read and written by many threads and many machines at once.
+
+    Names are relative and "/"-separated (`checked_name`). Every method raises `StoreError` when the place refuses or
+    is out of reach, and says what to do about it.
+    """
+
+    @abstractmethod
+    def create(self, name: str, data: bytes, *, content_type: str = JSON) -> Version:
+        """Write an object that must not exist yet; durable when this returns.
+
+        Raises:
+            RecordConflictError: it exists already, and stays as it is.
+        """
+
+    @abstractmethod
+    def replace(self, name: str, data: bytes, version: Version, *, content_type: str = JSON) -> Version:
+        """Write an object only if it is still `version`; durable when this returns.
+
+        Raises:
+            RecordConflictError: somebody changed or removed it since.
+        """
+
+    @abstractmethod
+    def put(self, name: str, data: bytes, *, content_type: str) -> None:
+        """Write an object, whatever was there."""
+
+    @abstractmethod
+    def read(self, name: str) -> tuple[bytes, Version] | None:
+        """The whole object and its version, or None when there is none."""
+
+    @abstractmethod
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """Names that begin with `prefix`, lazily, in an order that stays the same."""
+
+    @abstractmethod
+    def write(self, name: str, source: BinaryIO, *, content_type: str, metadata: Mapping[str, str]) -> None:
+        """Stream `source` into an object in constant memory.
+
+        The object appears under its name only when it is complete. What `source.read` raises comes out unchanged, and
+        nothing is left behind. `metadata` is kept where the place has room for it.
+        """
+
+    @abstractmethod
+    def open(self, name: str) -> BinaryIO:
+        """The object as a seekable file for reading; the caller closes it."""
+
+    @abstractmethod
+    def size(self, name: str) -> int | None:
+        """Bytes, or None when there is no such object."""
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Remove an object; nothing happens when there is none."""
+
+    @abstractmethod
+    def uri(self, name: str) -> str:
+        """Lasting address: `s3://bucket/prefix/name` or `file:///folder/name`."""
+
+    @abstractmethod
+    def link(self, name: str, *, seconds: int) -> str:
+        """Address that a browser opens: a presigned URL good for so many seconds, or the `file://` address."""
+
+    @abstractmethod
+    def clean(self, *, older_than: float = LEFTOVER_AGE) -> int:
+        """Remove what writes left behind that were interrupted so many seconds ago; says how many there were."""
+
+    def check(self) -> None:
+        """Prove that this place can be written and keeps the promises that paying once rests on.
+
+        A small object is created, refused a second time, replaced, refused with the old version, and deleted.
+        """
+        probe = f"omnivideo-check-{uuid.uuid4().hex}.json"
+        first = self.create(probe, b"1")
+        try:
+            self._must_refuse(lambda: self.create(probe, b"2"), "creates an object that exists already (If-None-Match)")
+            self.replace(probe, b"3", first)
+            self._must_refuse(lambda: self.replace(probe, b"4", first), "replaces an object that changed (If-Match)")
+            found = self.read(probe)
+            if found is None or found[0] != b"3":
+                raise StoreError(f"{self.uri(probe)}: what was written does not come back; use another store")
+        finally:
+            self.delete(probe)
+
+    def _must_refuse(self, write: Callable[[], object], fault: str) -> None:
+        try:
+            write()
+        except RecordConflictError:
+            return
+        raise StoreError(
+            f"{self.uri('')}: this place {fault}; without that condition one video could be paid twice. "
+            "Use a store that honours conditional writes"
+        )
+
+
+def checked_name(name: str) -> str:
+    """The name itself, if it is one.
+
+    Relative, "/"-separated; every segment holds 1 to 255 bytes of UTF-8, no control characters and no backslash, and
+    does not begin with a dot (`..`, and the names of half-written files).
+
+    Raises:
+        StoreError: it is none.
+    """
+    fault = _fault(name)
+    if fault:
+        raise StoreError(f"{name!r} cannot be the name of an object: {fault}")
+    return name
+
+
+def checked_prefix(prefix: str) -> str:
+    """The prefix itself, if it is empty or begins a name; may end with "/"."""
+    if prefix:
+        checked_name(prefix.removesuffix("/"))
+    return prefix
+
+
+def json_bytes(value: object, *, indent: int | None = 2) -> bytes:
+    """JSON for people and machines: UTF-8, indented or in one line, the same bytes for the same value."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    # A lone surrogate has no UTF-8 form; backslashreplace writes the very escape that JSON knows.
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _fault(name: str) -> str:
+    if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or char == "\\" for char in name):
+        return "it holds a control character or a backslash"
+    try:
+        segments = name.encode().split(b"/")
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    if b"" in segments:
+        return "it is empty, begins or ends with '/', or holds '//'"
+    if any(segment.startswith(b".") for segment in segments):
+        return "a part of it begins with a dot"
+    if any(len(segment) > _SEGMENT_BYTES for segment in segments):
+        return f"a part of it is longer than {_SEGMENT_BYTES} bytes"
+    return ""

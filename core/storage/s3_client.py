@@ -1,0 +1,94 @@
+"""How an S3 client is made from a handful of settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+import boto3.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from prefect_omnivideo.core.errors import StoreError
+from prefect_omnivideo.core.storage.role import assume
+from prefect_omnivideo.core.storage.s3_errors import what_happened
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+
+def client(
+    *,
+    endpoint_url: str | None = None,
+    region_name: str | None = None,
+    access_key_id: str | None = None,
+    secret_access_key: str | None = None,
+    session_token: str | None = None,
+    role_arn: str | None = None,
+    addressing_style: Literal["auto", "path", "virtual"] = "auto",
+    request_checksum_calculation: Literal["when_supported", "when_required"] = "when_supported",
+) -> S3Client:
+    """A boto3 S3 client. Without keys, the default AWS chain finds them: environment, profile, role of the machine.
+
+    Threads may share the client. Sessions they may not, so that each call makes one of its own.
+
+    Args:
+        endpoint_url: of an S3 server other than AWS, such as `https://s3.example.com`.
+        region_name: of the bucket.
+        access_key_id: with `secret_access_key`.
+        secret_access_key: never part of an error.
+        session_token: for passing credentials.
+        role_arn: role to act in, which these credentials, or those of the chain, may assume. Renewed before it ends.
+        addressing_style: `path` where the server knows no bucket subdomains.
+        request_checksum_calculation: `when_required` for servers that refuse the checksums that AWS takes since 2025.
+
+    Raises:
+        StoreError: the settings cannot work together.
+    """
+    if endpoint_url:
+        parts = urlsplit(endpoint_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise StoreError("endpoint_url must be like https://s3.example.com, without user and password")
+    if bool(access_key_id) != bool(secret_access_key):
+        raise StoreError("access key and secret belong together: give both, or neither for the default AWS chain")
+    try:
+        session: Any = boto3.session.Session(
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            aws_session_token=session_token,
+            region_name=region_name,
+        )
+        if role_arn:
+            session = assume(session, role_arn)
+        made: S3Client = session.client(
+            "s3",
+            endpoint_url=endpoint_url,
+            config=Config(
+                # Presigned URLs would be of the old kind in some regions otherwise.
+                signature_version="s3v4",
+                retries={"mode": "standard", "total_max_attempts": 5},
+                connect_timeout=10,
+                read_timeout=60,
+                max_pool_connections=32,
+                s3={"addressing_style": addressing_style},
+                request_checksum_calculation=request_checksum_calculation,
+                response_checksum_validation=request_checksum_calculation,
+            ),
+        )
+        made.meta.events.register("before-send.s3.UploadPart", _at_once)
+        return made
+    except BotoCoreError as error:
+        raise StoreError(f"no S3 client: {what_happened(error)}") from None
+    except ValueError:
+        raise StoreError(f"no S3 client: boto3 does not accept endpoint_url {endpoint_url!r}") from None
+
+
+def _at_once(request: Any, **_: Any) -> None:
+    """Send a part in one piece: from a file, `http.client` would take it in 512 pieces, and wake the server for each.
+
+    A body whose checksum follows it (over https) is a stream that stays one.
+    """
+    if hasattr(request.body, "read") and "Transfer-Encoding" not in request.headers:
+        part = request.body
+        request.body = part.read()
+        part.seek(0)  # a repeated request begins with the file again

@@ -1,0 +1,239 @@
+"""The bytes of one finished video, over as many connections as it takes.
+
+A connection that breaks is continued where it broke (Range with If-Range), or begun again where the server does not
+offer that. Everything is checked as it goes by: size, length, container, and for MP4 that the file has come to its end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import stamina
+
+from prefect_omnivideo.core.errors import LinkExpiredError, NotAVideoError, TransferError
+from prefect_omnivideo.core.gateways.answers import retry_after
+from prefect_omnivideo.core.gateways.specification import Answer
+from prefect_omnivideo.core.media.containers import HEAD, MP4, QUICKTIME, Boxes, Container, recognise
+from prefect_omnivideo.core.transfer.fetch import Source, fetch
+from prefect_omnivideo.core.transfer.prefetch import ahead
+from prefect_omnivideo.core.transfer.url_policy import place
+
+LONGEST_DELAY = 120.0
+"""Seconds; a server that asks for a longer pause is asked again after this one."""
+READ_AHEAD = 8 * 1024 * 1024
+"""Bytes: as much as one part of an upload to S3."""
+ENOUGH = 8 * 1024 * 1024
+"""Bytes after which a continued connection that breaks again does not count as a failed attempt."""
+
+
+class InterruptedTransferError(TransferError):
+    """The download broke off or could not begin; another attempt may do better.
+
+    Attributes:
+        retry_after: seconds the server asks to wait, or None when it does not say.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Download:
+    """One download: `pieces()` gives its bytes, and the attributes what is known of them so far.
+
+    Attributes:
+        size: bytes given so far.
+        is_complete: whether all of them were given and found whole.
+    """
+
+    def __init__(self, source: Source, *, max_bytes: int, timeout: float, attempts: int, delay: float) -> None:
+        self._source = source
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+        self._attempts = attempts
+        self._delay = delay
+        self.is_complete = False
+        self.size = 0
+        self._total: int | None = None
+        self._validator = ""
+        self._start_over()
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes given so far, in hexadecimal digits."""
+        return self._sha256.hexdigest()
+
+    def pieces(self) -> Generator[Container | bytes]:
+        """First the container, then the file. A container that comes later means: forget all, it begins again.
+
+        Raises:
+            TransferError: and its kinds, see `transfer`.
+        """
+        try:
+            while not self.is_complete:
+                for attempt in stamina.retry_context(
+                    on=_delay,
+                    attempts=self._attempts,
+                    timeout=None,
+                    wait_initial=self._delay,
+                    wait_max=8 * self._delay,
+                    wait_jitter=self._delay / 5,
+                ):
+                    with attempt:
+                        self.is_complete = yield from self._connection()
+        except InterruptedTransferError as error:
+            raise TransferError(f"{error}; given up after {self._attempts} attempts") from error
+
+    def _connection(self) -> Generator[Container | bytes, None, bool]:
+        """What one connection gives. Returns whether that was the rest of the file."""
+        with self._open() as response:
+            began_at = self._begin(response)
+            try:
+                with ahead(self._hashed(response.iter_raw()), READ_AHEAD) as pieces:
+                    for piece in pieces:
+                        yield from self._take(piece)
+                if self._total is not None and self.size != self._total:
+                    raise httpx.RemoteProtocolError("a part of what was asked for")
+            except httpx.TransportError as error:
+                if began_at and self.size - began_at >= ENOUGH:
+                    return False
+                of = f" of {self._total}" if self._total is not None else ""
+                raise self._interrupted(f"broke off after {self.size}{of} bytes", error) from error
+        yield from self._finish()
+        return True
+
+    @contextmanager
+    def _open(self) -> Generator[httpx.Response]:
+        """The answer that holds the bytes: all of them, or those that are still missing."""
+        headers = {"Accept-Encoding": "identity"}
+        if not self._validator:  # nothing would tell whether the rest belongs to the same file
+            self._start_over()
+        if self.size:
+            headers |= {"Range": f"bytes={self.size}-", "If-Range": self._validator}
+        with ExitStack() as stack:
+            try:
+                fetched = stack.enter_context(fetch(self._source, headers, self._timeout))
+                self._check_status(*fetched)
+            except (httpx.TransportError, OSError) as error:
+                raise self._interrupted("could not be reached", error) from error
+            yield fetched.response
+
+    def _check_status(self, response: httpx.Response, url: str, with_key: bool) -> None:
+        status = response.status_code
+        if status == 200 or (status == 206 and self.size):
+            return
+        if status == 416 and self.size:
+            self._start_over()
+            raise InterruptedTransferError(f"{place(url)}: cannot be continued")
+        said = f"{place(url)}: answered {status}"
+        if status == 401 and with_key:
+            raise TransferError(f"{said}: the API key of {place(self._source.base_url)} is not accepted")
+        if status in (403, 404, 410) or (400 <= status < 500 and self._source.has_expired):
+            raise LinkExpiredError(f"{said}: the link is no longer good; asking for the job again gives a fresh one")
+        if status in (202, 408, 425, 429) or status >= 500:
+            pause = retry_after(Answer(status, response.headers, None))
+            raise InterruptedTransferError(said, retry_after=pause)
+        raise TransferError(f"{said}: {self._quote(next(response.iter_raw(), b''))}")
+
+    def _begin(self, response: httpx.Response) -> int:
+        """Prepare for the bytes of an answer. Returns the position of the first, and starts over where that is 0."""
+        etag = response.headers.get("etag", "")
+        if response.status_code == 206:
+            part = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
+            if (
+                part is None
+                or int(part[1]) != self.size
+                or (self._total is not None and part[2] not in ("*", str(self._total)))
+                or (etag and self._validator.startswith('"') and etag != self._validator)
+            ):
+                self._start_over()
+                raise InterruptedTransferError(f"{self._place}: was continued with something else")
+            return self.size
+        self._start_over()
+        length = response.headers.get("content-length", "")
+        self._total = int(length) if length.isdecimal() else None
+        if self._total is not None and self._total > self._max_bytes:
+            raise self._too_large()
+        # A weak ETag must not go into If-Range (RFC 9110, 13.1.5).
+        self._validator = etag if etag.startswith('"') else response.headers.get("last-modified", "")
+        return 0
+
+    def _start_over(self) -> None:
+        self.size = 0
+        self._sha256 = hashlib.sha256()
+        self._boxes = Boxes()
+        self._container: Container | None = None
+        self._head = b""
+        self._total = None
+        self._validator = ""
+
+    def _hashed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Hashing happens in the thread that reads ahead: a piece that is read is also given, or all is dropped."""
+        for piece in pieces:
+            self._sha256.update(piece)
+            yield piece
+
+    def _take(self, piece: bytes) -> Iterator[Container | bytes]:
+        self.size += len(piece)
+        if self.size > self._max_bytes:
+            raise self._too_large()
+        self._boxes.feed(piece)
+        if self._container is not None:
+            yield piece
+            return
+        self._head += piece
+        if len(self._head) >= HEAD:
+            yield from self._recognise()
+
+    def _recognise(self) -> Iterator[Container | bytes]:
+        self._container = recognise(self._head)
+        if self._container is None:
+            kind = LinkExpiredError if self._source.has_expired else NotAVideoError
+            raise kind(f"{self._place}: not a video but {self._quote(self._head)}")
+        yield self._container
+        yield self._head
+        self._head = b""
+
+    def _finish(self) -> Iterator[Container | bytes]:
+        """The end has come: is it the end of the file?"""
+        if self._container is None:
+            yield from self._recognise()
+        if self._container in (MP4, QUICKTIME):
+            problem = self._boxes.problem(length_known=self._total is not None)
+            if problem is not None:
+                self._start_over()
+                raise InterruptedTransferError(f"{self._place}: the file is cut off: {problem}")
+
+    @property
+    def _place(self) -> str:
+        return place(self._source.url)
+
+    def _interrupted(self, what: str, error: Exception) -> InterruptedTransferError:
+        return InterruptedTransferError(f"{self._place}: {what} ({type(error).__name__})")
+
+    def _too_large(self) -> TransferError:
+        return TransferError(
+            f"{self._place}: larger than the limit of {self._max_bytes} bytes; raise `max_video_bytes` of the store if "
+            "it should be"
+        )
+
+    def _quote(self, body: bytes) -> str:
+        """The beginning of a text in an error message, without anything that may be secret."""
+        text = " ".join(body[:HEAD].decode("utf-8", "replace").split())
+        text = "".join(char for char in text if char.isprintable())
+        if self._source.key is not None and (key := self._source.key.get_secret_value()):
+            text = text.replace(key, "[hidden]")
+        text = re.sub(r"\?[^\s\"'<>]+", "?[hidden]", text)  # a query: signatures travel there
+        text = re.sub(r"[\w+/=.-]{24,}", "[hidden]", text)  # nothing that long is a word
+        return repr(text[:200]) if text else "an empty answer"
+
+
+def _delay(error: Exception) -> bool | float:
+    """Whether to try again; as a number: after how many seconds."""
+    if not isinstance(error, InterruptedTransferError):
+        return False
+    return True if error.retry_after is None else min(error.retry_after, LONGEST_DELAY)

@@ -1,0 +1,124 @@
+"""One GET for the bytes of a finished video, behind any redirects."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import httpx
+from pydantic import SecretStr
+
+from prefect_omnivideo.core.errors import TransferError
+from prefect_omnivideo.core.transfer.url_policy import check_link, check_peer, origin, place, proxy_for, same_origin
+
+MAX_REDIRECTS = 5
+CONNECT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a finished video can be fetched.
+
+    Attributes:
+        url: the result link, or the gateway's own content endpoint.
+        base_url: the account's base URL; its origin alone is given the key.
+        key: the account's API key, sent as a Bearer token.
+        expires_at: when the link stops working, where the gateway tells. It is tried all the same (clocks differ); but
+            what goes wrong after that moment is a `LinkExpiredError`.
+    """
+
+    url: str = field(repr=False)
+    base_url: str
+    key: SecretStr | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def host(self) -> str:
+        """The host of the link."""
+        return origin(self.url)[1]
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether the link's time is over."""
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+
+class Fetched(NamedTuple):
+    """The answer behind the redirects: which URL gave it, and whether that was given the key."""
+
+    response: httpx.Response
+    url: str
+    with_key: bool
+
+
+@contextmanager
+def fetch(source: Source, headers: Mapping[str, str], timeout: float) -> Generator[Fetched]:
+    """Ask for a source and follow its redirects, each of which is checked like the link itself.
+
+    The key goes to the origin of `base_url` alone. A redirect that leaves it loses the key for good, even if a later
+    one leads back.
+
+    Args:
+        source: what to ask for.
+        headers: sent with every request.
+        timeout: seconds of silence after which the connection counts as broken.
+
+    Raises:
+        TransferError: a link that must not be followed, or too many redirects.
+        OSError, httpx.TransportError: no answer came.
+    """
+    url, key = source.url, source.key
+    with ExitStack() as stack:
+        for _ in range(MAX_REDIRECTS + 1):
+            check_link(url, source.base_url)
+            if not same_origin(url, source.base_url):
+                key = None
+            response = stack.enter_context(_get(url, headers, key, timeout))
+            check_peer(response, url, source.base_url)
+            if not response.has_redirect_location:
+                break
+            url = _join(url, response.headers["location"])
+        else:
+            raise TransferError(f"{place(source.url)}: more than {MAX_REDIRECTS} redirects")
+        yield Fetched(response, url, key is not None)
+
+
+@contextmanager
+def _get(url: str, headers: Mapping[str, str], key: SecretStr | None, timeout: float) -> Generator[httpx.Response]:
+    """One request, by the transport itself: `httpx.Client` would log the link with its signature."""
+    fields = {"Accept": "*/*", "User-Agent": "prefect-omnivideo", **headers}
+    if key is not None:
+        fields["Authorization"] = f"Bearer {key.get_secret_value()}"
+    request = httpx.Request(
+        "GET",
+        url,
+        # As bytes: an encoding error would quote what could not be encoded.
+        headers={name.encode(): value.encode("utf-8", "replace") for name, value in fields.items()},
+        extensions={"timeout": httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)).as_dict()},
+    )
+    with httpx.HTTPTransport(verify=_tls(), proxy=proxy_for(url)) as transport:
+        try:
+            response = transport.handle_request(request)
+        except httpx.LocalProtocolError:  # its message quotes the header
+            raise TransferError("the API key cannot be sent: it is no valid HTTP header value") from None
+        try:
+            yield response
+        finally:
+            response.close()
+
+
+@lru_cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _join(url: str, location: str) -> str:
+    try:
+        return str(httpx.URL(url).join(location))
+    except httpx.InvalidURL:
+        raise TransferError(f"{place(url)}: redirects to something that is no URL") from None

@@ -1,0 +1,1 @@
+"""What flows share: fan-out, limits, progress, verdict, cancelling, naming."""

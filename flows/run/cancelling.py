@@ -1,0 +1,98 @@
+"""What happens to the jobs of a flow run that a person cancels."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.logging import get_logger
+from prefect.logging.loggers import flow_run_logger
+from prefect.states import Cancelling
+
+from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.core.client.account import Account
+from prefect_omnivideo.core.client.pool import connect
+from prefect_omnivideo.core.errors import OmniVideoError
+from prefect_omnivideo.core.jobs.ownership import is_owner
+from prefect_omnivideo.core.jobs.persist import Log, keep, latest
+from prefect_omnivideo.core.records.batch import batch_name
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.threads import on_records
+
+
+async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Say what the gateways still make and bill, and cancel it where a gateway documents how.
+
+    Runs after the flow run has stopped, so nothing is submitted any more. What goes on at a gateway stays `submitted`:
+    the next run of the batch, or `collect_videos`, brings it home.
+    """
+    log = flow_run_logger(flow_run) if flow_run.id else get_logger("omnivideo")
+    parameters = flow.validate_parameters(flow_run.parameters)
+    given = parameters["credentials"]
+    accounts = [block.account() for block in ([given] if isinstance(given, GatewayCredentials) else given)]
+    records = Records(parameters["store"].open())
+    moment = flow_run.expected_start_time or datetime.now(UTC)
+    batch = batch_name(parameters.get("batch") or None, default=str(flow_run.id), moment=moment)
+    mine = [
+        record
+        for record in await on_records(lambda: list(records.batch(batch)))
+        if record.attempt.flow_run == str(flow_run.id)
+    ]
+    for record in mine:
+        if record.state is VideoState.SUBMITTING:
+            log.warning("%s was being submitted; whether it was accepted is not known yet", record.stem)
+        elif record.state is VideoState.SUBMITTED:
+            owner = next((account for account in accounts if is_owner(record, account)), None)
+            log.warning("%s", await _cancel(record, owner, records, log))
+
+
+async def cancel_shards(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Who cancels the whole wants nothing more to be spent: its shards are cancelled, too, wherever they run.
+
+    Each of them says what its gateways still make.
+    """
+    alive = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
+    mine = FlowRunFilter(
+        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run.id]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=alive)),
+    )
+    async with get_client() as client:
+        for shard in await client.read_flow_runs(flow_run_filter=mine):
+            await client.set_flow_run_state(shard.id, Cancelling())
+            flow_run_logger(flow_run).warning("cancelled %s; its log says what goes on at the gateways", shard.name)
+
+
+async def _cancel(record: VideoRecord, owner: Account | None, records: Records, log: Log) -> str:
+    """Cancel one job where the gateway documents how; the truth about it in one sentence."""
+    attempt = record.attempt
+    job = f"{record.stem} (task {attempt.task_id} of account {attempt.account})"
+    goes_on = f"{job} goes on and is billed; the next run of batch {record.batch} collects it"
+    if owner is None:
+        return goes_on
+    try:
+        async with connect(owner) as client:
+            job_now = await client.status(str(attempt.task_id), attempt.submit_path)
+            if job_now.status.is_final:
+                return f"{job} had ended as {job_now.status}; the next run of batch {record.batch} collects it"
+            confirmed = await client.cancel(str(attempt.task_id), attempt.submit_path)
+    except OmniVideoError as error:
+        return f"{goes_on} ({error})"
+    if confirmed is None:
+        return f"{goes_on}; {owner.provider.title} documents no way to cancel"
+    if not confirmed:
+        return f"{goes_on}; {owner.provider.title} refused to cancel it"
+    said = f"cancelled at {owner.provider.title}, which does not say whether it refunds"
+
+    def step(latest: VideoRecord) -> VideoRecord | None:
+        return latest.failed("cancelled", said) if latest.awaits(attempt.task_id) else None
+
+    await keep(records, await latest(records, record), step, log)
+    return f"{job}: {said}"

@@ -1,0 +1,28 @@
+"""Types of flow parameters: in the Prefect UI each becomes a picker of saved blocks."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from prefect_omnivideo.blocks import (
+    APIMartCredentials,
+    JimmyAICredentials,
+    LocalVideoStore,
+    OmniRoutersCredentials,
+    S3VideoStore,
+    SoraCompatibleCredentials,
+    TwelveAICredentials,
+)
+from prefect_omnivideo.core.request import VideoRequest
+
+AnyCredentials = (
+    APIMartCredentials | JimmyAICredentials | OmniRoutersCredentials | SoraCompatibleCredentials | TwelveAICredentials
+)
+# A form shows a union as tabs, and only a list of one kind as fields to fill in; the titles name the tabs.
+Prompts = (
+    Annotated[list[str], Field(title="texts")]
+    | Annotated[list[VideoRequest], Field(title="requests")]
+    | Annotated[list[str | VideoRequest], Field(title="mixed")]
+)
+Seconds = Annotated[float, Field(gt=0)]
+AnyStore = LocalVideoStore | S3VideoStore

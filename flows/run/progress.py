@@ -1,0 +1,72 @@
+"""What a person sees of a batch in the Prefect UI: its progress while it runs, its report when it ended."""
+
+import asyncio
+from time import monotonic
+from uuid import UUID
+
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
+
+from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.records.model import VideoRecord
+from prefect_omnivideo.core.reports.report import BatchReport, markdown_text, reason
+
+SECONDS_BETWEEN = 3.0
+"""Seconds between two updates of the progress: the server keeps every one of them."""
+MOST_ROWS = 1000
+"""Rows of the table of videos; `report.json` has them all."""
+
+
+class Progress:
+    """One progress bar for a batch."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._artifact: UUID | None = None
+        self._shown_at = 0.0
+        self._turn = asyncio.Lock()
+
+    async def show(self, done: int, description: str) -> bool:
+        """Show how many are done, unless that was done a moment ago; the last one is always shown."""
+        moment = monotonic()
+        if done < self._total and moment - self._shown_at < SECONDS_BETWEEN:
+            return False
+        self._shown_at = moment
+        percent = 100 * done / self._total
+        async with self._turn:  # several videos may end at a time, and there is one bar
+            if self._artifact is None:
+                self._artifact = await acreate_progress_artifact(
+                    percent, key="omnivideo-progress", description=description
+                )
+            else:
+                await aupdate_progress_artifact(self._artifact, percent, description=description)
+        return True
+
+
+async def show_report(report: BatchReport) -> None:
+    """The report as a page, and a table with one row a video."""
+    await acreate_markdown_artifact(report.markdown(), key="omnivideo-report", description=report.summary())
+    rows = [_row(record) for record in report.records[:MOST_ROWS]]
+    await acreate_table_artifact(rows, key="omnivideo-videos", description=f"Videos of batch {report.batch}")
+
+
+def _row(record: VideoRecord) -> dict[str, str | float | None]:
+    """One video. The UI renders texts in a table as Markdown, with links and HTML, so they are escaped."""
+    file = record.files[0] if record.files else None
+    duration = file.media.get("duration") if file else None
+    return {
+        "prompt": markdown_text(record.request.prompt[:200]),
+        "state": str(record.state),
+        "video": markdown_text(file.uri) if file else "",
+        "seconds": duration if isinstance(duration, int | float) else None,
+        "MB": round(file.size / 1e6, 2) if file else None,
+        "cost": record.cost,
+        "gateway": get_provider(record.attempt.provider).title,
+        "task id": markdown_text(record.attempt.task_id or ""),
+        "key": record.key,
+        "reason": markdown_text(reason(record) or "; ".join(record.differences)),
+    }

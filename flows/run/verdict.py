@@ -1,0 +1,150 @@
+"""What becomes of the videos of one flow run: progress while it runs, gallery and report at the end."""
+
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
+
+from prefect_omnivideo.core.errors import OmniVideoError, StoreError
+from prefect_omnivideo.core.gateways.validation import shorten
+from prefect_omnivideo.core.jobs.persist import Log
+from prefect_omnivideo.core.records.compact import Packed, PackedRecords, pack
+from prefect_omnivideo.core.records.model import VideoRecord
+from prefect_omnivideo.core.records.repository import Records, name_in, record_name
+from prefect_omnivideo.core.reports.gallery import gallery
+from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.progress import Progress, show_report
+from prefect_omnivideo.tasks.events import announce_batch
+
+REASONS_SHOWN = 5
+SHARD_TAG = "omnivideo-shard"
+"""Tag of a flow run that is part of another one; gallery, report and announcement of the batch are that one's."""
+
+
+class BatchFailedError(OmniVideoError):
+    """Some videos of a batch failed or have an unknown outcome. The others are stored.
+
+    Attributes:
+        report: what became of every video.
+    """
+
+    def __init__(self, message: str, report: BatchReport) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class Outcome:
+    """Collects what becomes of the requests of one flow run."""
+
+    def __init__(self, batch: str, records: Records, requests: Sequence[VideoRequest], log: Log) -> None:
+        self.batch = batch
+        self._records = records
+        self._requests = requests
+        self._log = log
+        self._progress = Progress(len(requests))
+        self._made: dict[str, Packed] = {}  # by the names of the records
+        self._problems: dict[str, str] = {}
+        log.info("batch %s: %d videos into %s", batch, len(requests), records.store.uri(batch))
+
+    def add(self, record: VideoRecord) -> None:
+        """What became of a video."""
+        self._made[record_name(record)] = pack(record)
+
+    @asynccontextmanager
+    async def of(self, request: VideoRequest) -> AsyncGenerator[None]:
+        """Work on one video: its trouble, of whatever kind, must not stop the others."""
+        try:
+            with _results_of_its_own():
+                yield
+        except Exception as error:  # anything at all; it is reported with the video it concerns
+            self._problems[request.key] = str(error) or type(error).__name__
+        done = len(self._made) + len(self._problems)
+        text = f"{done} of {len(self._requests)} done, {len(self._made)} of them stored"
+        if await self._progress.show(done, f"{text}: batch {self.batch}"):
+            self._log.info("%s", text)
+
+    async def conclude(self, skipped: tuple[str, ...] = ()) -> BatchReport:
+        """Write gallery and report, and say how it ended.
+
+        Args:
+            skipped: rows of a sheet that were left out, and why.
+
+        Raises:
+            BatchFailedError: not everything is stored or still on its way.
+        """
+        for request in self._requests:
+            if request.key in self._problems:
+                await self._look_up(request)
+        names = [name_in(self.batch, request) for request in self._requests]
+        made = {name: self._made[name] for name in names if name in self._made}
+        report = BatchReport(batch=self.batch, records=PackedRecords(made.values()), skipped=skipped)
+        is_shard = SHARD_TAG in flow_run.tags
+        if not is_shard:
+            try:
+                report = await on_records(write_report, self._records, report, made, self._log)
+            except StoreError as error:
+                self._log.error("gallery and report could not be written: %s", error)
+        self._log.info("%s", report.summary())
+        await show_report(report)
+        if not is_shard:
+            announce_batch(report)
+        for record in report.pending:
+            self._log.warning("%s is still on its way: %s", record.stem, self._problems.get(record.key, ""))
+        bad = {record.key for record in report.unsettled}
+        reasons = [
+            f"{shorten(request.prompt, 60)!r}: {self._problems.get(request.key, 'no record was written')}"
+            for name, request in zip(names, self._requests, strict=True)
+            if request.key in bad or name not in made
+        ]
+        if reasons:
+            more = f"; and {len(reasons) - REASONS_SHOWN} more" if len(reasons) > REASONS_SHOWN else ""
+            raise BatchFailedError(f"{report.summary()} {'; '.join(reasons[:REASONS_SHOWN])}{more}", report)
+        return report
+
+    async def _look_up(self, request: VideoRequest) -> None:
+        """The record in the store is the truth, not what this run went through."""
+        try:
+            found = await on_records(self._records.load, self.batch, request)
+        except StoreError:
+            return  # this run came upon it already, and says so
+        if found:
+            self.add(found.record)
+
+
+def write_report(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
+    """Write gallery and report beside the videos; they show everything the batch holds, not one run alone.
+
+    Args:
+        known: records by their names that need not be read again.
+
+    Returns:
+        The report with the addresses of both.
+
+    Raises:
+        StoreError: they cannot be written.
+    """
+    store, page, data = records.store, f"{report.batch}/index.html", f"{report.batch}/report.json"
+    others = records.batch(report.batch, lambda error: log.error("left out of the report: %s", error), besides=known)
+    whole = {**known, **{record_name(record): pack(record) for record in others}}
+    report = report.model_copy(update={"gallery": store.uri(page), "report": store.uri(data)})
+    everything = report.model_copy(update={"records": PackedRecords(whole[name] for name in sorted(whole))})
+    store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
+    store.put(data, everything.to_json(), content_type="application/json")
+    return report
+
+
+@contextmanager
+def _results_of_its_own() -> Generator[None]:
+    """Prefect notes every task result of a flow run, to draw arrows in its graph: 13 KB a video, to the end of the run.
+
+    Arrows join the tasks of one video, so that each video has notes of its own, which go with it.
+    """
+    run = FlowRunContext.get()
+    if run is None:
+        yield
+        return
+    with run.model_copy(update={"run_results": {}, "task_run_assets": {}}):
+        yield

@@ -1,0 +1,199 @@
+"""The Prefect tasks of one gateway, and the store task of all of them.
+
+Nodes for anybody's flow: `submit` and `poll` per gateway (`nodes`), `store_video` for every one. Each reads and writes
+the record in the store, so that a node that runs again never pays again. None caches: the record is the memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import cache
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+
+from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.blocks.stores import VideoStore
+from prefect_omnivideo.core.errors import JobFailedError, OmniVideoError, StillRunningError
+from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.specification import Job, JobStatus
+from prefect_omnivideo.core.jobs.deliver import deliver
+from prefect_omnivideo.core.jobs.ownership import check_hopeful, check_owner
+from prefect_omnivideo.core.jobs.persist import Log
+from prefect_omnivideo.core.jobs.submit import submit as submit_once
+from prefect_omnivideo.core.jobs.wait import fail, wait
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.request import VideoRequest, as_request
+
+C = TypeVar("C", bound=GatewayCredentials)
+RETRIES = 2
+RETRY_DELAYS: list[float] = [5, 30]
+"""Seconds before the repeats that Prefect shows; the client has repeated on its own before."""
+NAME_LENGTH = 60
+
+SubmitTask = Task[[VideoRequest | str, C, VideoStore, str], Coroutine[Any, Any, VideoRecord]]
+PollTask = Task[[VideoRecord, C, VideoStore, float], Coroutine[Any, Any, Job]]
+
+
+class Nodes(NamedTuple, Generic[C]):
+    """The two tasks of a gateway."""
+
+    submit: SubmitTask[C]
+    poll: PollTask[C]
+
+
+@cache
+def nodes(credentials_type: type[C]) -> Nodes[C]:
+    """The submit and poll tasks for one kind of credentials."""
+    provider = get_provider(credentials_type._provider_name)  # pyright: ignore[reportPrivateUsage]  # a block's own
+    name = provider.name if provider.name.isidentifier() else credentials_type.__module__.rpartition(".")[2]
+
+    async def submit(
+        request: VideoRequest | str, credentials: GatewayCredentials, store: VideoStore, batch: str
+    ) -> VideoRecord:
+        """Submit one video, once for ever within its batch.
+
+        Args:
+            request: what to make; a bare prompt leaves the rest to the gateway.
+            credentials: the account that pays.
+            store: where the record is kept, and later the video.
+            batch: the batch the video belongs to; the same request in the same batch is the same video.
+
+        Returns:
+            The record: `submitted`, or whatever became of an earlier submission.
+
+        Raises:
+            RequestError: the gateway cannot honour the request; nothing was sent.
+            NotAcceptedError: the gateway did not take the job; nothing was spent.
+            SubmissionUnknownError: nobody can know whether it did; it is not sent again.
+            StoreError: the record could not be written, so nothing was sent.
+        """
+        return await submit_once(
+            as_request(request), credentials.account(), Records(store.open()), batch, _logger(), flow_run.id
+        )
+
+    async def poll(
+        record: VideoRecord, credentials: GatewayCredentials, store: VideoStore, deadline: float = 3600
+    ) -> Job:
+        """Wait for a submitted video until the gateway has finished it.
+
+        Args:
+            record: the record of the submission.
+            credentials: the account that submitted it.
+            store: where the record is kept; a failure is written there.
+            deadline: seconds to wait.
+
+        Returns:
+            The finished job with its links; without any when the video is stored already.
+
+        Raises:
+            JobFailedError: the gateway made no video, now or in an earlier run.
+            JobError: these credentials are not those that submitted it.
+            StatusDeniedError: the key may not read the job.
+            StillRunningError: the deadline passed; the job goes on and a later run collects it.
+        """
+        check_hopeful(record)
+        if record.state is VideoState.STORED:
+            return Job(record.attempt.task_id or "", JobStatus.SUCCEEDED)
+        check_owner(record, credentials.account())
+        try:
+            return await wait(record, credentials.account(), deadline, _logger())
+        except JobFailedError as error:
+            await fail(record, Records(store.open()), error, _logger())
+            raise
+
+    return Nodes(
+        submit=_node(
+            submit, f"submit_{name}_video", f"Submit {provider.title} video", _submit_name, _before_acceptance
+        ),
+        poll=_node(
+            poll, f"poll_{name}_video", f"Poll {provider.title} video", _record_name("waits for"), _waiting_helps
+        ),
+    )
+
+
+async def _store_video(
+    record: VideoRecord, job: Job, credentials: GatewayCredentials, store: VideoStore
+) -> VideoRecord:
+    """Bring a finished video home: stream it into the store, check it, and say so in its record.
+
+    Args:
+        record: the record of the submission.
+        job: the finished job.
+        credentials: the account that submitted it; a link that expired is refreshed with it.
+        store: where the video goes.
+
+    Returns:
+        The record: `stored`.
+
+    Raises:
+        TransferError: the video could not be brought home; it still exists at the gateway.
+        StoreError: the store refused it.
+    """
+    if record.state is VideoState.STORED:
+        return record
+    check_owner(record, credentials.account())
+    account, records = credentials.account(), Records(store.open())
+    return await deliver(record, job, account, records, _logger(), store.max_video_bytes)
+
+
+def _before_acceptance(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """Prefect sends a submission again only when it surely was not accepted."""
+    error = state.data
+    return isinstance(error, OmniVideoError) and error.safe_to_resend and error.waiting_helps
+
+
+def _waiting_helps(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """Waiting and storing cost nothing: again, unless the error says that nothing will change or the time is up."""
+    error = state.data
+    return not isinstance(error, OmniVideoError) or (error.waiting_helps and not isinstance(error, StillRunningError))
+
+
+def _submit_name(parameters: dict[str, Any]) -> str:
+    credentials: GatewayCredentials = parameters["credentials"]
+    return f"{credentials.provider.title} is asked for {_quote(as_request(parameters['request']))}"
+
+
+def _record_name(verb: str) -> Callable[..., str]:
+    def name(parameters: dict[str, Any]) -> str:
+        record: VideoRecord = parameters["record"]
+        return f"{get_provider(record.attempt.provider).title} {verb} {_quote(record.request)}"
+
+    return name
+
+
+def _quote(request: VideoRequest) -> str:
+    prompt = " ".join(request.prompt.split()) or "a video without a prompt"
+    return prompt if len(prompt) <= NAME_LENGTH else prompt[: NAME_LENGTH - 1] + "…"
+
+
+def _logger() -> Log:
+    return get_run_logger()
+
+
+def _node(
+    work: Callable[..., Coroutine[Any, Any, Any]],
+    name: str,
+    title: str,
+    run_name: Callable[..., str],
+    retry_condition: Callable[[Task[Any, Any], TaskRun, State[Any]], bool],
+) -> Task[Any, Any]:
+    work.__name__ = work.__qualname__ = name
+    return task(
+        name=title,
+        task_run_name=run_name,
+        retries=RETRIES,
+        retry_delay_seconds=RETRY_DELAYS,
+        retry_condition_fn=retry_condition,
+        cache_policy=NO_CACHE,
+    )(work)
+
+
+store_video: Task[[VideoRecord, Job, GatewayCredentials, VideoStore], Coroutine[Any, Any, VideoRecord]] = _node(
+    _store_video, "store_video", "Store video", _record_name("delivers"), _waiting_helps
+)

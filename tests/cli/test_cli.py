@@ -1,0 +1,125 @@
+"""The command line, as a person would type it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefect_omnivideo import VideoRequest
+from prefect_omnivideo.core.records.model import Attempt, new_record, now
+from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.storage.folder import Folder
+
+
+def omnivideo(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "prefect_omnivideo.cli", *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def encoded(provider: str, request: dict[str, Any], *arguments: str) -> dict[str, Any]:
+    done = omnivideo("encode", "--provider", provider, *arguments, text=json.dumps(request))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_encode_shows_the_call_and_hides_the_key() -> None:
+    call = encoded("apimart", {"prompt": "海边", "aspect_ratio": "9:16"})
+    assert call["method"] == "POST"
+    assert call["url"] == "https://api.apimart.ai/v1/videos/generations"
+    assert call["headers"]["Authorization"] == "Bearer ***"
+    assert call["json"] == {"model": "gemini-omni-flash-preview", "prompt": "海边", "aspect_ratio": "9:16"}
+
+
+def test_encode_native_form() -> None:
+    body = {"model": "omni_flash-10s", "prompt": "x", "input_reference[]": ["https://a/1.jpg", "https://a/2.jpg"]}
+    call = encoded("12ai", body, "--native", "--base-url", "https://proxy.example/v1")
+    assert call["url"] == "https://proxy.example/v1/videos"
+    assert call["form"]["input_reference[]"] == ["https://a/1.jpg", "https://a/2.jpg"]
+    assert "json" not in call
+
+
+def test_encode_takes_the_other_route() -> None:
+    call = encoded("omnirouters", {"prompt": "x"}, "--submit-path", "/v1/video/generations")
+    assert call["url"] == "https://omnirouters.com/v1/video/generations"
+
+
+@pytest.mark.parametrize(
+    ("provider", "text", "said"),
+    [
+        ("jimmyai", '{"prompt": "x", "duration": 5}', "duration"),
+        ("apimart", '{"prompt": "x", "colour": "red"}', "colour"),
+        ("apimart", "no json", "standard input"),
+        ("apimart", "[]", "standard input"),
+        ("nobody", '{"prompt": "x"}', "12ai"),
+    ],
+)
+def test_encode_refuses_with_exit_code_2(provider: str, text: str, said: str) -> None:
+    done = omnivideo("encode", "--provider", provider, text=text)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def parked(tmp_path: Path) -> tuple[Path, str]:
+    """A store with one video of unknown outcome, and its key."""
+    moment = now()
+    attempt = Attempt(
+        provider="apimart",
+        account="prod",
+        base_url="https://api.apimart.ai",
+        submit_path="/v1/videos/generations",
+        claim="c",
+        started_at=moment,
+        claim_ends_at=moment,
+    )
+    record = new_record(VideoRequest(prompt="a red apple"), "batch", attempt).unknown()
+    Records(Folder(tmp_path)).claim(record)
+    return tmp_path, record.key
+
+
+def test_jobs_shows_account_and_time_of_what_is_unknown(parked: tuple[Path, str]) -> None:
+    store, key = parked
+    done = omnivideo("jobs", "--store", str(store), "--state", "unknown")
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in (key, "prod", "a red apple", "may have been paid", "UTC"))
+    as_json = omnivideo("jobs", "--store", store.as_uri(), "--batch", "batch", "--json")
+    assert [record["key"] for record in json.loads(as_json.stdout)] == [key]
+    assert json.loads(omnivideo("jobs", "--store", str(store), "--state", "stored", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"),
+    [(["--task-id", "task_1"], "submitted"), (["--resubmit"], "failed"), (["--abandon"], "failed")],
+)
+def test_resolve_settles_once(decision: list[str], state: str, parked: tuple[Path, str]) -> None:
+    store, key = parked
+    done = omnivideo("resolve", key[:6], "--store", str(store), *decision)
+    assert done.returncode == 0, done.stderr
+    record = next(Records(Folder(store)).batch("batch"))
+    assert record.state == state
+    again = omnivideo("resolve", key, "--store", str(store), "--task-id", "task_2")
+    assert again.returncode == 2
+    assert record.state in again.stderr
+
+
+def test_resolve_wants_one_decision(parked: tuple[Path, str]) -> None:
+    store, key = parked
+    for decision in ([], ["--resubmit", "--abandon"]):
+        assert omnivideo("resolve", key, "--store", str(store), *decision).returncode == 2
+
+
+def test_a_store_that_is_none_is_said() -> None:
+    done = omnivideo("jobs", "--store", "no-such-folder")
+    assert done.returncode == 2
+    assert "no-such-folder" in done.stderr

@@ -1,0 +1,163 @@
+"""The report says the truth, in words that stay words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from markdown_it import MarkdownIt
+
+from prefect_omnivideo.core.errors import FailureCategory
+from prefect_omnivideo.core.reports.gallery import gallery
+from prefect_omnivideo.core.reports.report import ADVICE, BatchReport, title, what_to_do
+from tests.core.media.videos import attempt, record, stored
+
+HOSTILE = (
+    "</td><script>alert(1)</script> | [click](https://evil.example) `x` *b* ~~s~~ https://evil.example\n# h \u202e <b>"
+)
+
+
+def report(*records: object, **settings: object) -> BatchReport:
+    return BatchReport.model_validate({"batch": "daily", "records": records, **settings})
+
+
+def full() -> BatchReport:
+    """One video in every state."""
+    return report(
+        stored(record("one")),
+        record("two").submitted("task_2"),
+        record("three"),
+        record("four").failed("moderated", "content policy", accepted=False),
+        record("five").submitted("task_5").failed("provider error", "worker died"),
+        record("six").unknown(),
+    )
+
+
+def test_groups() -> None:
+    """Each video is in exactly one group, in the order asked for."""
+    batch = full()
+    groups = (batch.stored, batch.pending, batch.failed, batch.unknown)
+    assert [[video.request.prompt for video in group] for group in groups] == [
+        ["one"],
+        ["two", "three"],
+        ["four", "five"],
+        ["six"],
+    ]
+    assert batch.counts == {"stored": 1, "pending": 2, "failed": 2, "unknown": 1}
+
+
+def test_summary() -> None:
+    assert full().summary() == (
+        "6 videos: 1 stored, 2 still being made, 2 failed, 1 of unknown outcome that may have been paid."
+    )
+    assert report(stored(record())).summary() == "1 video: 1 stored."
+    assert report().summary() == "0 videos."
+
+
+def test_cost_is_what_was_told() -> None:
+    """Every attempt counts; nothing told is not zero."""
+    assert (report(record()).cost, report(record()).credits) == (None, None)
+    twice = record().submitted("a").finished(0.5, 10).failed("provider error", "x").again(attempt()).submitted("b")
+    batch = report(stored(record("other")), twice.finished(0.25, None))
+    assert (batch.cost, batch.credits) == (1.0, 10)
+
+
+def test_costs_per_account() -> None:
+    """Accounts have currencies of their own, and some say nothing."""
+    other = record("other").again(attempt(account="second")).submitted("b").finished(None, 40)
+    page = report(stored(record()), record("two").submitted("c"), other).markdown()
+    assert "| prod | 2 | 0.25 | 1 |" in page
+    assert "| second | 1 | 40 credits | 0 |" in page
+
+
+def test_unknown_is_said_as_it_is() -> None:
+    """May have been paid, when and where it was sent, and how to settle it."""
+    page = report(record("six").unknown()).markdown()
+    assert "may have been accepted and paid" in page
+    assert "never sent again" in page
+    assert "2026-08-01 09:30:00 UTC" in page
+    assert "prod at https\\://api.apimart.ai" in page
+    assert f"`omnivideo resolve {record('six').key} --batch daily`" in page
+
+
+@pytest.mark.parametrize("category", ADVICE)
+@pytest.mark.parametrize("accepted", [True, False])
+def test_advice(category: FailureCategory, accepted: bool) -> None:
+    """It says whether money may be gone, and promises another try only where there will be one."""
+    video = record().failed(category, "reason", accepted=accepted)
+    advice = what_to_do(video)
+    assert ("may have charged" in advice) is accepted
+    assert ("Nothing was spent" in advice) is not accepted
+    assert ("the next run of the batch sends it again" in advice) is (video.failure and video.failure.may_resubmit)
+    assert not (category == "moderated" and "another take" in advice)
+
+
+def test_no_advice_without_need() -> None:
+    assert what_to_do(stored(record())) == what_to_do(record()) == ""
+
+
+def test_pending_is_no_failure() -> None:
+    page = report(record("two").submitted("task_2")).markdown()
+    assert "Not a failure" in page
+    assert "| two | submitted | prod | task\\_2 |" in page
+
+
+def test_what_came_otherwise_is_said() -> None:
+    """On the page, in `report.json` and in the gallery."""
+    video = stored(record("one")).model_copy(update={"differences": ("asked for 1080p, got 720p", "no sound")})
+    batch = report(video, stored(record("two")))
+    assert "| one | asked for 1080p, got 720p; no sound |" in batch.markdown()
+    assert batch.markdown().count("asked for") == 2, "a heading and one row"
+    assert json.loads(batch.to_json())["records"][0]["differences"] == ["asked for 1080p, got 720p", "no sound"]
+    assert "asked for 1080p, got 720p; no sound" in gallery(batch)
+    assert "asked for" not in report(stored(record())).markdown()
+
+
+def test_hostile_text_stays_text() -> None:
+    """Prompts and reasons cannot add columns, links, markup or HTML."""
+    page = report(
+        record(HOSTILE).failed("refused", HOSTILE), record(HOSTILE, seed=1).unknown(), record(HOSTILE, seed=2)
+    ).markdown()
+    rendered = MarkdownIt("commonmark", {"linkify": False}).enable(["table", "strikethrough"]).render(page)
+    for never in ("<script", "<a ", "<em", "<strong", "<s>", "<b>", "\u202e"):
+        assert never not in rendered
+    assert rendered.count("<tr>") == 2 + 2 + 2 + 2
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; | [click](https://evil.example) `x` *b*" in rendered
+
+
+def test_title() -> None:
+    """Short, and told apart from another take of the same."""
+    assert title(record("x" * 500)) == "x" * 119 + "…"
+    assert title(record("a  red\napple", take=2)) == "a red apple (take 2)"
+    assert title(record("", first_frame="https://example.com/a.png")) == "(no prompt)"
+
+
+def test_json() -> None:
+    """For programs: the same numbers, and every record whole."""
+    batch = full().model_copy(update={"gallery": "s3://videos/daily/index.html"})
+    value = json.loads(batch.to_json())
+    assert value["counts"] == batch.counts
+    assert (value["cost"], value["summary"], value["gallery"]) == (
+        0.25,
+        batch.summary(),
+        "s3://videos/daily/index.html",
+    )
+    assert [video["state"] for video in value["records"]] == [video.state.value for video in batch.records]
+
+
+def test_addresses() -> None:
+    page = full().model_copy(update={"gallery": "s3://videos/daily/index.html"}).markdown()
+    assert "Gallery: `s3://videos/daily/index.html`" in page
+    assert "Report:" not in page
+
+
+def test_survives_a_round_trip() -> None:
+    """Prefect keeps results as JSON."""
+    batch = full()
+    assert BatchReport.model_validate_json(batch.model_dump_json()) == batch
+
+
+def test_what_a_person_gave_up_is_settled() -> None:
+    lost = record("lost").unknown()
+    given_up = record("given up").failed("abandoned", "a person gave it up")
+    assert report(lost, given_up).unsettled == (lost,)
