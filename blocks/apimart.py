@@ -26,7 +26,7 @@ class APIMartCredentials(GatewayCredentials):
     _block_type_name = "APIMart Credentials"
     _block_type_slug = "apimart-credentials"
     _logo_url: ClassVar[Any] = logo("apimart")
-    _provider_name: ClassVar[str] = "apimart"
+    _gateway_name: ClassVar[str] = "apimart"
 
     base_url: str = Field(
         default="https://api.apimart.ai",

@@ -10,8 +10,8 @@ from pydantic import Field, SecretStr, field_validator
 
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.check import AccountCheck, check_account
-from prefect_omnivideo.core.gateways.registry import get_provider
-from prefect_omnivideo.core.gateways.specification import Provider, Route
+from prefect_omnivideo.core.gateways.registry import get_gateway
+from prefect_omnivideo.core.gateways.specification import Gateway, Route
 
 REPOSITORY = "https://github.com/prefect-omnivideo/prefect-omnivideo"
 
@@ -27,7 +27,7 @@ class GatewayCredentials(Block):
     _block_type_name = "Gateway Credentials"
     _block_type_slug = "omnivideo-gateway-credentials"
     _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
-    _provider_name: ClassVar[str]
+    _gateway_name: ClassVar[str]
 
     api_key: SecretStr = Field(
         title="API key",
@@ -87,14 +87,14 @@ class GatewayCredentials(Block):
         return url.rstrip("/")
 
     @property
-    def provider(self) -> Provider:
+    def gateway(self) -> Gateway:
         """The gateway these credentials are for."""
-        return get_provider(self._provider_name)
+        return get_gateway(self._gateway_name)
 
     @property
     def account_name(self) -> str:
         """The saved block's name, or the gateway's slug for credentials that were never saved."""
-        return self._block_document_name or self._provider_name
+        return self._block_document_name or self._gateway_name
 
     async def check(self) -> AccountCheck:
         """Test the connection without spending anything: whether the key is accepted, and the balance if told."""
@@ -103,7 +103,7 @@ class GatewayCredentials(Block):
     def account(self) -> Account:
         """The account as the wire needs it."""
         return Account(
-            provider=self.provider,
+            gateway=self.gateway,
             name=self.account_name,
             base_url=self.base_url,
             api_key=self.api_key,
@@ -116,4 +116,4 @@ class GatewayCredentials(Block):
         )
 
     def _route(self) -> Route:
-        return self.provider.routes[0]
+        return self.gateway.routes[0]

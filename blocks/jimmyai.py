@@ -26,7 +26,7 @@ class JimmyAICredentials(GatewayCredentials):
     _block_type_name = "JimmyAI Credentials"
     _block_type_slug = "jimmyai-credentials"
     _logo_url: ClassVar[Any] = logo("jimmyai")
-    _provider_name: ClassVar[str] = "jimmyai"
+    _gateway_name: ClassVar[str] = "jimmyai"
 
     base_url: str = Field(
         default="https://www.jimmyai.cn",

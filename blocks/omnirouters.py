@@ -27,7 +27,7 @@ class OmniRoutersCredentials(GatewayCredentials):
     _block_type_name = "OmniRouters Credentials"
     _block_type_slug = "omnirouters-credentials"
     _logo_url: ClassVar[Any] = logo("omnirouters")
-    _provider_name: ClassVar[str] = "omnirouters"
+    _gateway_name: ClassVar[str] = "omnirouters"
 
     base_url: str = Field(
         default="https://omnirouters.com",
@@ -41,4 +41,4 @@ class OmniRoutersCredentials(GatewayCredentials):
     )
 
     def _route(self) -> Route:
-        return route_of(self.provider, self.submit_path)
+        return route_of(self.gateway, self.submit_path)

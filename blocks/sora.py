@@ -24,4 +24,4 @@ class SoraCompatibleCredentials(GatewayCredentials):
     _block_type_name = "Sora-compatible Credentials"
     _block_type_slug = "sora-credentials"
     _logo_url: ClassVar[Any] = logo("sora")
-    _provider_name: ClassVar[str] = "sora"
+    _gateway_name: ClassVar[str] = "sora"

@@ -26,7 +26,7 @@ class TwelveAICredentials(GatewayCredentials):
     _block_type_name = "12AI Credentials"
     _block_type_slug = "twelveai-credentials"
     _logo_url: ClassVar[Any] = logo("twelveai")
-    _provider_name: ClassVar[str] = "12ai"
+    _gateway_name: ClassVar[str] = "12ai"
 
     base_url: str = Field(
         default="https://cdn.12ai.org",

@@ -13,18 +13,20 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from prefect_omnivideo.core.errors import OmniVideoError, Problem, RequestError
 from prefect_omnivideo.core.gateways.preview import preview
-from prefect_omnivideo.core.gateways.registry import get_provider
-from prefect_omnivideo.core.gateways.specification import Provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
+from prefect_omnivideo.core.gateways.specification import Gateway
 from prefect_omnivideo.core.gateways.validation import check_native, translate
 from prefect_omnivideo.core.records import resolve as settle
 from prefect_omnivideo.core.records.model import VideoState
 from prefect_omnivideo.core.records.repository import Records
-from prefect_omnivideo.core.references.parse import stand_in
+from prefect_omnivideo.core.references.parse import placeholder
 from prefect_omnivideo.core.reports.listing import show_jobs
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.address import open_store
 
 NOT_ACCEPTABLE = 2
+
+GatewayName = Annotated[str, Parameter(name=["--gateway", "--provider"])]
 
 app = App(
     name="omnivideo",
@@ -70,7 +72,7 @@ def sandbox(
 @app.command
 def encode(
     *,
-    provider: str,
+    gateway: GatewayName,
     native: Annotated[bool, Parameter(negative=())] = False,
     base_url: str | None = None,
     submit_path: str | None = None,
@@ -78,20 +80,20 @@ def encode(
     """Print the HTTP call that a request on standard input would become. Nothing is sent.
 
     Args:
-        provider: The gateway: 12ai, omnirouters, sora, apimart, jimmyai, or one installed beside them.
+        gateway: The gateway: 12ai, omnirouters, sora, apimart, jimmyai, or one installed beside them.
         native: The request is the gateway's own body, not a portable VideoRequest.
         base_url: Address of the gateway; its documented one when left out.
         submit_path: Which of the gateway's documented routes to take, where there are several.
     """
     try:
-        gateway = get_provider(provider)
+        found = get_gateway(gateway)
         given = _read_request()
-        body = check_native(gateway, given) if native else _translate(gateway, VideoRequest.model_validate(given))
-        paths = [route.submit for route in gateway.routes]
+        body = check_native(found, given) if native else _translate(found, VideoRequest.model_validate(given))
+        paths = [route.submit for route in found.routes]
         if submit_path not in (None, *paths):
             raise RequestError([Problem("submit-path", f"{submit_path!r} is not documented", ", ".join(paths))])
-        route = gateway.routes[paths.index(submit_path) if submit_path else 0]
-        call = preview(gateway, body, base_url or gateway.base_url or "{base_url}", route)
+        route = found.routes[paths.index(submit_path) if submit_path else 0]
+        call = preview(found, body, base_url or found.base_url or "{base_url}", route)
     except ValidationError as error:
         return _refuse("; ".join(f"{'.'.join(map(str, e['loc'])) or 'request'}: {e['msg']}" for e in error.errors()))
     except OmniVideoError as error:
@@ -199,9 +201,9 @@ def _read_request() -> dict[str, Any]:
         raise RequestError([Problem("standard input", rule, "one JSON object")]) from None
 
 
-def _translate(gateway: Provider, request: VideoRequest) -> BaseModel:
-    """With stand-ins for local files and s3:// objects, which a run would upload or presign first."""
-    return translate(gateway, stand_in(gateway, request))
+def _translate(gateway: Gateway, request: VideoRequest) -> BaseModel:
+    """With placeholders for local files and s3:// objects, which a run would upload or presign first."""
+    return translate(gateway, placeholder(gateway, request))
 
 
 def _refuse(reason: str) -> int:

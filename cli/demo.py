@@ -32,7 +32,7 @@ from prefect_omnivideo.blocks import (
     TwelveAICredentials,
 )
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.media.probe import probe
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
@@ -180,7 +180,7 @@ def _show(report: BatchReport) -> None:
 
 
 def _title(record: VideoRecord) -> str:
-    return get_provider(record.attempt.provider).title
+    return get_gateway(record.attempt.gateway).title
 
 
 def _bring_home(report: BatchReport, store: ObjectStore) -> int:

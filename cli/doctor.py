@@ -11,14 +11,14 @@ from rich.text import Text
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import StoreError
-from prefect_omnivideo.core.gateways.registry import provider_names
+from prefect_omnivideo.core.gateways.registry import gateway_names
 
 console = Console(soft_wrap=True)
 
 
 def examine(slugs: Sequence[str]) -> int:
     """Examine saved blocks, such as `apimart-credentials/prod`; 0 when all are well."""
-    console.print(f"gateways installed: {', '.join(provider_names())}")
+    console.print(f"gateways installed: {', '.join(gateway_names())}")
     if not slugs:
         console.print("name saved blocks to examine them, such as apimart-credentials/prod or s3-video-store/prod")
         return 0

@@ -38,7 +38,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 FailureCategory = Literal[
-    "refused", "moderated", "no balance", "unauthorized", "provider error", "cancelled", "expired", "abandoned"
+    "refused", "moderated", "no balance", "unauthorized", "gateway error", "cancelled", "expired", "abandoned"
 ]
 
 
@@ -115,7 +115,7 @@ class NotAcceptedError(OmniVideoError):
 class UnreachableError(NotAcceptedError):
     """No connection to the gateway came about: DNS, refused, TLS, or no time to connect."""
 
-    category = "provider error"
+    category = "gateway error"
     safe_to_resend = True
     waiting_helps = True
 
@@ -127,7 +127,7 @@ class RateLimitedError(NotAcceptedError):
         retry_after: seconds the gateway asks to wait, or None when it does not say.
     """
 
-    category = "provider error"
+    category = "gateway error"
     safe_to_resend = True
     waiting_helps = True
 

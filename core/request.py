@@ -6,7 +6,9 @@ import hashlib
 import json
 import re
 import unicodedata
+from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
@@ -124,3 +126,24 @@ def _in_order(schema: dict[str, Any]) -> None:
 def as_request(prompt: str | VideoRequest) -> VideoRequest:
     """A bare prompt is a request with everything else left to the gateway."""
     return VideoRequest(prompt=prompt) if isinstance(prompt, str) else prompt
+
+
+def is_local(value: str) -> bool:
+    """Whether a reference names a file of this machine: a path, or a file:/// URL."""
+    if re.match(r"file://(localhost)?/", value):
+        return True
+    return not value.startswith("data:") and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value)
+
+
+def is_s3(value: str) -> bool:
+    """Whether a reference names an object of S3."""
+    return value.startswith("s3://")
+
+
+def local_path(value: str) -> Path:
+    """The path of a local reference: relative to the working directory, `~` being the home folder."""
+    path = unquote(urlsplit(value).path) if value.startswith("file://") else value
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # nobody has that home folder
+        return Path(path)

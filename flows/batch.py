@@ -21,6 +21,7 @@ from prefect_omnivideo.flows.run.naming import batch_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Prompts, Seconds
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import make_video
+from prefect_omnivideo.tasks.events import announce_video
 
 
 def _run_name() -> str:
@@ -96,7 +97,7 @@ async def run_batch(
             "%d prompts are repeated and made once; give them a different take to get several videos",
             len(requests) - len(wanted),
         )
-    records = Records(store.open())
+    records = Records(store.open(), announce_video)
     accounts_of = await on_records(eligible, wanted, accounts, records.store)
     await on_records(records.store.check)
     await clean_up(records.store, log)

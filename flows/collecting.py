@@ -19,6 +19,7 @@ from prefect_omnivideo.flows.run.naming import batch_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import finish_video
+from prefect_omnivideo.tasks.events import announce_video
 
 
 def _run_name() -> str:
@@ -48,7 +49,7 @@ async def collect_videos(
     """
     accounts = as_accounts(credentials)
     name = batch_of_run(batch)
-    records = Records(store.open())
+    records = Records(store.open(), announce_video)
     found = await on_records(lambda: list(records.batch(name)))
     outcome = Outcome(name, records, [record.request for record in found], get_run_logger())
 

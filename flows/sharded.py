@@ -28,7 +28,7 @@ from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Sec
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.flows.run.verdict import SHARD_TAG, BatchFailedError, write_report
 from prefect_omnivideo.flows.sheet import read_sheet
-from prefect_omnivideo.tasks.events import announce_batch
+from prefect_omnivideo.tasks.events import announce_batch, announce_video
 
 SHARD_TRIES = 3
 """Flow runs for one shard: a shard whose worker died is picked up by another one, and pays for nothing again."""
@@ -102,7 +102,7 @@ async def generate_sharded(
         return problem
 
     problems = [problem for problem in await asyncio.gather(*map(run, offsets)) if problem]
-    records = Records(store.open())
+    records = Records(store.open(), announce_video)
     made = await on_records(lambda: {record_name(record): pack(record) for record in records.batch(name)})
     report = BatchReport(batch=name, records=PackedRecords(made.values()), skipped=tuple(expansion.skipped))
     report = await on_records(write_report, records, report, made, log)

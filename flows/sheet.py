@@ -104,7 +104,7 @@ async def generate_from_sheet(
         log.warning("made once, as an earlier row is the same (a different take makes another video): %s", rows)
     if dry_run:
         known = await on_records(_known, store, name)
-        log.info("%s", describe(expansion.requests, known, accounts))
+        log.info("%s", describe(expansion.requests, known, [account.account() for account in accounts]))
     if dry_run or not expansion.requests:
         return BatchReport(batch=name, records=PackedRecords(), skipped=tuple(expansion.skipped))
     return await run_batch(expansion.requests, accounts, store, name, deadline, tuple(expansion.skipped))
@@ -121,7 +121,7 @@ def read_sheet(
     """The requests of a sheet at a location, as `expand` gives them."""
     bucket = store.model_copy(update={"prefix": ""}).open() if isinstance(store, S3VideoStore) else None
     file = read(location, at_most=MAX_BYTES, bucket=bucket if isinstance(bucket, Bucket) else None)
-    return expand(read_table(file), template, accounts, on_bad_row, limit)
+    return expand(read_table(file), template, [account.account() for account in accounts], on_bad_row, limit)
 
 
 def _known(store: AnyStore, batch: str) -> set[str]:

@@ -24,7 +24,7 @@ def announce_video(record: VideoRecord) -> None:
         resource={
             "prefect.resource.id": f"omnivideo.video.{record.key}",
             "prefect.resource.name": record.request.slug,
-            "omnivideo.provider": attempt.provider,
+            "omnivideo.gateway": attempt.gateway,
             "omnivideo.account": attempt.account,
         },
         related=[_batch(record.batch, "batch")],

@@ -19,7 +19,7 @@ from prefect.runtime import flow_run
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import JobFailedError, OmniVideoError, StillRunningError
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Job, JobStatus
 from prefect_omnivideo.core.jobs.deliver import deliver
 from prefect_omnivideo.core.jobs.ownership import check_hopeful, check_owner
@@ -29,6 +29,7 @@ from prefect_omnivideo.core.jobs.wait import fail, wait
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest, as_request
+from prefect_omnivideo.tasks.events import announce_video
 
 C = TypeVar("C", bound=GatewayCredentials)
 RETRIES = 2
@@ -50,8 +51,8 @@ class Nodes(NamedTuple, Generic[C]):
 @cache
 def nodes(credentials_type: type[C]) -> Nodes[C]:
     """The submit and poll tasks for one kind of credentials."""
-    provider = get_provider(credentials_type._provider_name)  # pyright: ignore[reportPrivateUsage]  # a block's own
-    name = provider.name if provider.name.isidentifier() else credentials_type.__module__.rpartition(".")[2]
+    gateway = get_gateway(credentials_type._gateway_name)  # pyright: ignore[reportPrivateUsage]  # a block's own
+    name = gateway.name if gateway.name.isidentifier() else credentials_type.__module__.rpartition(".")[2]
 
     async def submit(
         request: VideoRequest | str, credentials: GatewayCredentials, store: VideoStore, batch: str
@@ -74,7 +75,12 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             StoreError: the record could not be written, so nothing was sent.
         """
         return await submit_once(
-            as_request(request), credentials.account(), Records(store.open()), batch, _logger(), flow_run.id
+            as_request(request),
+            credentials.account(),
+            Records(store.open(), announce_video),
+            batch,
+            _logger(),
+            flow_run.id,
         )
 
     async def poll(
@@ -104,15 +110,13 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
         try:
             return await wait(record, credentials.account(), deadline, _logger())
         except JobFailedError as error:
-            await fail(record, Records(store.open()), error, _logger())
+            await fail(record, Records(store.open(), announce_video), error, _logger())
             raise
 
     return Nodes(
-        submit=_node(
-            submit, f"submit_{name}_video", f"Submit {provider.title} video", _submit_name, _before_acceptance
-        ),
+        submit=_node(submit, f"submit_{name}_video", f"Submit {gateway.title} video", _submit_name, _before_acceptance),
         poll=_node(
-            poll, f"poll_{name}_video", f"Poll {provider.title} video", _record_name("waits for"), _waiting_helps
+            poll, f"poll_{name}_video", f"Poll {gateway.title} video", _record_name("waits for"), _waiting_helps
         ),
     )
 
@@ -138,7 +142,7 @@ async def _store_video(
     if record.state is VideoState.STORED:
         return record
     check_owner(record, credentials.account())
-    account, records = credentials.account(), Records(store.open())
+    account, records = credentials.account(), Records(store.open(), announce_video)
     return await deliver(record, job, account, records, _logger(), store.max_video_bytes)
 
 
@@ -156,13 +160,13 @@ def _waiting_helps(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> boo
 
 def _submit_name(parameters: dict[str, Any]) -> str:
     credentials: GatewayCredentials = parameters["credentials"]
-    return f"{credentials.provider.title} is asked for {_quote(as_request(parameters['request']))}"
+    return f"{credentials.gateway.title} is asked for {_quote(as_request(parameters['request']))}"
 
 
 def _record_name(verb: str) -> Callable[..., str]:
     def name(parameters: dict[str, Any]) -> str:
         record: VideoRecord = parameters["record"]
-        return f"{get_provider(record.attempt.provider).title} {verb} {_quote(record.request)}"
+        return f"{get_gateway(record.attempt.gateway).title} {verb} {_quote(record.request)}"
 
     return name
 

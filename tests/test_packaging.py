@@ -1,4 +1,4 @@
-"""What is installed is what is in the folders; the floors hold; every name that is promised is there."""
+"""What is installed is what is in the folders; the layers hold; every name that is promised is there."""
 
 import tomllib
 from importlib.metadata import entry_points
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import prefect_omnivideo
 from prefect_omnivideo import flows, tasks
-from prefect_omnivideo.core.gateways.registry import get_provider, provider_names
+from prefect_omnivideo.core.gateways.registry import gateway_names, get_gateway
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -42,8 +42,8 @@ def test_public_names() -> None:
 
 
 def test_gateways_are_found_by_entry_point() -> None:
-    assert set(provider_names()) >= {"12ai", "omnirouters", "sora", "apimart", "jimmyai"}
-    assert all(get_provider(name).name == name for name in provider_names())
+    assert set(gateway_names()) >= {"12ai", "omnirouters", "sora", "apimart", "jimmyai"}
+    assert all(get_gateway(name).name == name for name in gateway_names())
 
 
 def test_prefect_finds_the_collection() -> None:

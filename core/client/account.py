@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from prefect_omnivideo.core.gateways.specification import Provider, Route
+from prefect_omnivideo.core.gateways.specification import Gateway, Route
 
 
 @dataclass(frozen=True)
@@ -14,15 +14,15 @@ class Account:
     """One account at one gateway.
 
     Attributes:
-        name: the credentials block's name, or the provider's slug.
-        route: which of the provider's documented routes new jobs take.
+        name: the credentials block's name, or the gateway's slug.
+        route: which of the gateway's documented routes new jobs take.
         submissions_per_minute: begun in any minute, evenly spaced; None for as many as the gateway takes.
         requests_in_flight: HTTP requests at a time; more only burn CPU in httpx's pool.
         request_seconds: how long one request may take in all.
         poll_seconds: the shortest pause between two status queries of one job.
     """
 
-    provider: Provider
+    gateway: Gateway
     name: str
     base_url: str
     api_key: SecretStr
@@ -48,6 +48,6 @@ class Account:
         """Seconds after which a submission is over, one way or the other: what still says `submitting` is unknown."""
         return self.send_window + self.connect_seconds + self.request_seconds + 5
 
-    def is_same(self, provider: str, name: str, base_url: str) -> bool:
+    def is_same(self, gateway: str, name: str, base_url: str) -> bool:
         """Whether this is the account that made an attempt."""
-        return (self.provider.name, self.name, self.base_url.rstrip("/")) == (provider, name, base_url.rstrip("/"))
+        return (self.gateway.name, self.name, self.base_url.rstrip("/")) == (gateway, name, base_url.rstrip("/"))

@@ -24,18 +24,18 @@ class AccountCheck(NamedTuple):
 
 async def check_account(account: Account) -> AccountCheck:
     """Ask the gateway for the account's balance, or for its list of models where it tells no balance."""
-    provider = account.provider
+    gateway = account.gateway
     try:
         async with connect(account) as client:
-            answer = await client.get(provider.check_path)
+            answer = await client.get(gateway.check_path)
     except StatusUnavailableError as error:
         return AccountCheck(None, None, str(error))
-    refusal = find_refusal(provider, answer)
+    refusal = find_refusal(gateway, answer)
     if refusal and refusal.status in (401, 403):
-        return AccountCheck(False, None, f"{provider.title} does not accept the key ({refusal})")
+        return AccountCheck(False, None, f"{gateway.title} does not accept the key ({refusal})")
     if refusal:
-        return AccountCheck(None, None, f"{provider.title} at {account.base_url} does not say ({refusal})")
-    found = dig(answer.body, provider.balance_path) if provider.balance_path else []
+        return AccountCheck(None, None, f"{gateway.title} at {account.base_url} does not say ({refusal})")
+    found = dig(answer.body, gateway.balance_path) if gateway.balance_path else []
     balance = next((float(value) for value in found if isinstance(value, int | float)), None)
     left = "it tells no balance" if balance is None else "no limit" if balance == -1 else f"{balance:g} left"
-    return AccountCheck(True, balance, f"{provider.title} accepts the key; {left}")
+    return AccountCheck(True, balance, f"{gateway.title} accepts the key; {left}")

@@ -107,7 +107,7 @@ class GatewayClient:
             NotAcceptedError: surely not accepted, nothing spent.
             SubmissionUnknownError: the outcome cannot be known; never send it again by itself.
         """
-        call = self.account.provider.encode(body, self.account.route.submit)
+        call = self.account.gateway.encode(body, self.account.route.submit)
         last_moment = self.clock.now() + (self.account.send_window if within is None else within)
         async for attempt in stamina.retry_context(
             on=_resend, attempts=SUBMIT_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
@@ -123,13 +123,13 @@ class GatewayClient:
             StatusDeniedError: the key may not read it.
             StatusUnavailableError: after `STATUS_ATTEMPTS` in a row, or at once when the task is not known.
         """
-        route = route_of(self.account.provider, submit_path)
+        route = route_of(self.account.gateway, submit_path)
         async for attempt in stamina.retry_context(
             on=_ask_again, attempts=STATUS_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=30, wait_jitter=0.5
         ):
             with attempt:
                 answer = await self._get(HttpCall("GET", _path(route.status, task_id)), task_id)
-                return read_status(self.account.provider, answer, task_id)
+                return read_status(self.account.gateway, answer, task_id)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def cancel(self, task_id: str, submit_path: str) -> bool | None:
@@ -137,14 +137,14 @@ class GatewayClient:
 
         Whether a cancelled job is refunded, no gateway documents.
         """
-        route = route_of(self.account.provider, submit_path)
+        route = route_of(self.account.gateway, submit_path)
         if route.cancel is None:
             return None
         try:
             answer = await self._get(HttpCall("DELETE", _path(route.cancel, task_id)), task_id)
         except StatusUnavailableError:
             return False
-        return find_refusal(self.account.provider, answer) is None
+        return find_refusal(self.account.gateway, answer) is None
 
     async def get(self, path: str) -> Answer:
         """The answer of one of the gateway's own pages, such as the balance.
@@ -165,7 +165,7 @@ class GatewayClient:
 
     def content_url(self, task_id: str, submit_path: str) -> str | None:
         """Where the gateway itself serves a finished job's bytes, with the key; None when it does not."""
-        content = route_of(self.account.provider, submit_path).content
+        content = route_of(self.account.gateway, submit_path).content
         return join_url(self.account.base_url, _path(content, task_id)) if content else None
 
     async def close(self) -> None:
@@ -174,7 +174,7 @@ class GatewayClient:
         await self._submit_http.aclose()
 
     async def _submit_once(self, call: HttpCall, last_moment: float, *, again: bool) -> Job:
-        rate, title = self._rates.submissions, self.account.provider.title
+        rate, title = self._rates.submissions, self.account.gateway.title
         async with AsyncExitStack() as admitted:
             try:
                 async with asyncio.timeout(max(0.0, last_moment - self.clock.now())):
@@ -198,7 +198,7 @@ class GatewayClient:
                     "The job may exist and be billed; it is not sent again."
                 ) from None
         try:
-            return read_submission(self.account.provider, answer)
+            return read_submission(self.account.gateway, answer)
         except RateLimitedError as error:
             if error.http_status == 429:
                 rate.slow_down(asked_at, error.retry_after)
@@ -213,7 +213,7 @@ class GatewayClient:
                 answer = await self._send(self._http, call)
         except (httpx.HTTPError, TimeoutError) as error:
             raise StatusUnavailableError(
-                f"{self.account.provider.title} could not be asked about {task_id} ({_reason(error)})"
+                f"{self.account.gateway.title} could not be asked about {task_id} ({_reason(error)})"
             ) from None
         if answer.status == 429:
             rate.slow_down(asked_at, retry_after(answer))

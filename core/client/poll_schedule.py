@@ -68,7 +68,7 @@ class Durations:
 
 
 @lru_cache(maxsize=256)
-def durations(provider: str, base_url: str, model: str) -> Durations:
+def durations(gateway: str, base_url: str, model: str) -> Durations:
     """What this process has learned of a model at a gateway."""
     return Durations()
 

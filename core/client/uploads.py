@@ -19,7 +19,7 @@ from prefect_omnivideo.core.errors import (
 )
 from prefect_omnivideo.core.gateways.answers import find_refusal, retry_after
 from prefect_omnivideo.core.gateways.json_values import dig
-from prefect_omnivideo.core.gateways.specification import Answer, Provider, Upload
+from prefect_omnivideo.core.gateways.specification import Answer, Gateway, Upload
 from prefect_omnivideo.core.gateways.validation import is_link
 
 UPLOAD_ATTEMPTS = 5
@@ -44,12 +44,12 @@ async def upload(client: GatewayClient, endpoint: Upload, file: Path, name: str,
     ):
         with attempt:
             answer = await _post(client, endpoint, file, name, content_type)
-            return _read_link(client.account.provider, endpoint, answer, name)
+            return _read_link(client.account.gateway, endpoint, answer, name)
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 async def _post(client: GatewayClient, endpoint: Upload, file: Path, name: str, content_type: str) -> Answer:
-    title = client.account.provider.title
+    title = client.account.gateway.title
     try:
         with await asyncio.to_thread(file.open, "rb") as opened:
             seconds = os.fstat(opened.fileno()).st_size / SLOWEST
@@ -62,10 +62,10 @@ async def _post(client: GatewayClient, endpoint: Upload, file: Path, name: str, 
         raise RefusedError(f"{file} cannot be read ({error.strerror}). Nothing was spent.") from None
 
 
-def _read_link(provider: Provider, endpoint: Upload, answer: Answer, name: str) -> str:
-    refusal = find_refusal(provider, answer)
+def _read_link(gateway: Gateway, endpoint: Upload, answer: Answer, name: str) -> str:
+    refusal = find_refusal(gateway, answer)
     if refusal:
-        text, status = f"{provider.title} did not take the file {name}: {refusal}", refusal.status
+        text, status = f"{gateway.title} did not take the file {name}: {refusal}", refusal.status
         if status in (408, 425, 429) or status >= 500:
             raise UnavailableError(text, http_status=status, retry_after=retry_after(answer))
         if status in (401, 403):
@@ -74,7 +74,7 @@ def _read_link(provider: Provider, endpoint: Upload, answer: Answer, name: str) 
     for link in dig(answer.body, endpoint.url_path):
         if isinstance(link, str) and is_link(link):
             return link
-    raise UnavailableError(f"{provider.title} took the file {name} and gave no link", http_status=answer.status)
+    raise UnavailableError(f"{gateway.title} took the file {name} and gave no link", http_status=answer.status)
 
 
 def _again(error: Exception) -> bool | float:

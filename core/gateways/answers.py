@@ -31,7 +31,7 @@ from prefect_omnivideo.core.errors import (
     UnavailableError,
 )
 from prefect_omnivideo.core.gateways.json_values import dig, first_number, first_text, first_time, percent
-from prefect_omnivideo.core.gateways.specification import Answer, Job, JobStatus, Provider
+from prefect_omnivideo.core.gateways.specification import Answer, Gateway, Job, JobStatus
 from prefect_omnivideo.core.gateways.validation import is_link, shorten
 
 # An answer that speaks of money is final, unless it only speaks of how fast (providers.md, sections 1 to 6).
@@ -59,50 +59,50 @@ class Refusal(NamedTuple):
         return f"HTTP {self.status}{code}: {self.message or 'no reason given'}"
 
 
-def read_submission(provider: Provider, answer: Answer) -> Job:
+def read_submission(gateway: Gateway, answer: Answer) -> Job:
     """The accepted job.
 
     Raises:
         NotAcceptedError: a class of it, when the answer is a clean refusal.
         SubmissionUnknownError: when the answer leaves open whether the job exists.
     """
-    refusal = find_refusal(provider, answer)
+    refusal = find_refusal(gateway, answer)
     if refusal:
-        raise _submission_error(provider, refusal, answer)
-    job = _read_job(provider, answer)
+        raise _submission_error(gateway, refusal, answer)
+    job = _read_job(gateway, answer)
     if job.status is JobStatus.SUCCEEDED and not job.urls:
         # The word belongs to the envelope: "the submission succeeded".
         job = replace(job, status=JobStatus.QUEUED, completed_at=None)
     if not job.task_id:
         raise SubmissionUnknownError(
-            f"{provider.title} answered HTTP {answer.status} without a task id: {shorten(answer.text, 200)!r}. "
+            f"{gateway.title} answered HTTP {answer.status} without a task id: {shorten(answer.text, 200)!r}. "
             "The job may exist and be billed; it is not sent again."
         )
     return job
 
 
-def read_status(provider: Provider, answer: Answer, task_id: str) -> Job:
+def read_status(gateway: Gateway, answer: Answer, task_id: str) -> Job:
     """Where the job stands.
 
     Raises:
         StatusDeniedError: the key may not read it.
         StatusUnavailableError: it cannot be read just now, or the gateway does not know the task.
     """
-    refusal = find_refusal(provider, answer)
+    refusal = find_refusal(gateway, answer)
     if refusal:
-        raise _status_error(provider, refusal, answer, task_id)
+        raise _status_error(gateway, refusal, answer, task_id)
     if not _task(answer.body):
         raise StatusUnavailableError(
-            f"{provider.title} gave no readable status for {task_id}: {shorten(answer.text, 200)!r}",
+            f"{gateway.title} gave no readable status for {task_id}: {shorten(answer.text, 200)!r}",
             retry_after=retry_after(answer),
         )
-    return _read_job(provider, answer, task_id)
+    return _read_job(gateway, answer, task_id)
 
 
-def job_failure(provider: Provider, job: Job) -> JobFailedError:
+def job_failure(gateway: Gateway, job: Job) -> JobFailedError:
     """The error for a job that ended without a video."""
     reason = " ".join(part for part in (job.error_code, job.error_message) if part) or "no reason given"
-    category: FailureCategory = "provider error"
+    category: FailureCategory = "gateway error"
     if job.status is JobStatus.CANCELLED:
         category = "cancelled"
     elif normalise(job.status_word) == "expired":
@@ -112,11 +112,11 @@ def job_failure(provider: Provider, job: Job) -> JobFailedError:
     elif _MONEY.search(reason):
         category = "no balance"
     return JobFailedError(
-        f"{provider.title} job {job.task_id} {job.status_word or job.status}: {reason}", category=category
+        f"{gateway.title} job {job.task_id} {job.status_word or job.status}: {reason}", category=category
     )
 
 
-def find_refusal(provider: Provider, answer: Answer) -> Refusal | None:
+def find_refusal(gateway: Gateway, answer: Answer) -> Refusal | None:
     """What went wrong by the HTTP status, the body's code or its error object; None when all is well."""
     body = answer.body if isinstance(answer.body, dict) else {}
     code = first_text(body, _ERROR_CODES)
@@ -125,24 +125,24 @@ def find_refusal(provider: Provider, answer: Answer) -> Refusal | None:
         return Refusal(answer.status, code, message)
     # An answer that describes a job outweighs a code or an error no document speaks of.
     top = first_text(body, ("code",))
-    if top in provider.code_statuses or (top and top not in provider.good_codes and not _is_job(body)):
-        return Refusal(_status_of_code(provider, top), top, message)
+    if top in gateway.code_statuses or (top and top not in gateway.good_codes and not _is_job(body)):
+        return Refusal(_status_of_code(gateway, top), top, message)
     if body.get("error") and not _is_job(body):
-        return Refusal(_status_of_code(provider, code), code, message)
+        return Refusal(_status_of_code(gateway, code), code, message)
     return None
 
 
-def _status_of_code(provider: Provider, code: str) -> int:
-    if code in provider.code_statuses:
-        return provider.code_statuses[code]
+def _status_of_code(gateway: Gateway, code: str) -> int:
+    if code in gateway.code_statuses:
+        return gateway.code_statuses[code]
     if re.fullmatch(r"[45]\d\d", code):
         return int(code)
     # Numbers no document explains: 50000 and -1 speak of the server, the rest of the request.
     return 500 if re.fullmatch(r"-\d+|5\d+", code) else 400
 
 
-def _submission_error(provider: Provider, refusal: Refusal, answer: Answer) -> OmniVideoError:
-    status, text = refusal.status, f"{provider.title} did not accept the job: {refusal}"
+def _submission_error(gateway: Gateway, refusal: Refusal, answer: Answer) -> OmniVideoError:
+    status, text = refusal.status, f"{gateway.title} did not accept the job: {refusal}"
     words = f"{refusal.code} {refusal.message}"
     clean = 300 <= status < 500 and status not in (408, 499)
     money = status == 402 or (status in (400, 401, 403, 429) and bool(_MONEY.search(words)))
@@ -161,13 +161,13 @@ def _submission_error(provider: Provider, refusal: Refusal, answer: Answer) -> O
     if clean:
         return RefusedError(text, http_status=status)
     return SubmissionUnknownError(
-        f"{provider.title} answered the submission with {refusal}. "
+        f"{gateway.title} answered the submission with {refusal}. "
         "The job may exist and be billed all the same; it is not sent again."
     )
 
 
-def _status_error(provider: Provider, refusal: Refusal, answer: Answer, task_id: str) -> OmniVideoError:
-    text = f"{provider.title} gave no status for {task_id}: {refusal}"
+def _status_error(gateway: Gateway, refusal: Refusal, answer: Answer, task_id: str) -> OmniVideoError:
+    text = f"{gateway.title} gave no status for {task_id}: {refusal}"
     if refusal.status in (401, 402, 403):
         return StatusDeniedError(f"{text}. The job goes on; repair the credentials and run again to collect it.")
     return StatusUnavailableError(text, retry_after=retry_after(answer), not_found=_is_not_found(refusal, answer))
@@ -183,10 +183,10 @@ def _is_not_found(refusal: Refusal, answer: Answer) -> bool:
     return answer.status in (400, 404) or bool(_NO_SUCH_TASK.search(f"{refusal.code} {refusal.message}"))
 
 
-def _read_job(provider: Provider, answer: Answer, task_id: str = "") -> Job:
+def _read_job(gateway: Gateway, answer: Answer, task_id: str = "") -> Job:
     task = _task(answer.body)
     word = first_text(task, ("status",))
-    status = provider.statuses.get(normalise(word), JobStatus.RUNNING)
+    status = gateway.statuses.get(normalise(word), JobStatus.RUNNING)
     done = status is JobStatus.SUCCEEDED
     lost = status.is_final and not done
     return Job(
@@ -194,7 +194,7 @@ def _read_job(provider: Provider, answer: Answer, task_id: str = "") -> Job:
         status=status,
         status_word=word,
         progress=percent(task.get("progress")),
-        urls=_links(provider, task) if done else (),
+        urls=_links(gateway, task) if done else (),
         expires_at=first_time(task, ("result.videos.*.expires_at", "expires_at")) if done else None,
         cost=first_number(task, ("cost",)),
         credits=first_number(task, ("credits_cost",)),
@@ -254,8 +254,8 @@ def _task_id(task: Mapping[str, JsonValue]) -> str:
     return first_text(task, ("task_id", "taskId")) or (first_text(task, ("id",)) if isinstance(row, str) else "")
 
 
-def _links(provider: Provider, task: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    for path in provider.url_paths:
+def _links(gateway: Gateway, task: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    for path in gateway.url_paths:
         links = [value for value in dig(task, path) if isinstance(value, str) and is_link(value)]
         if links:
             return tuple(dict.fromkeys(links))

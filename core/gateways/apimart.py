@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from prefect_omnivideo.core.gateways.specification import JobStatus, Provider, Route, Upload, encode_json
+from prefect_omnivideo.core.gateways.specification import Gateway, JobStatus, Route, Upload, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     ClosedBody,
     Link,
@@ -78,7 +78,7 @@ def _translate(request: VideoRequest) -> dict[str, JsonValue]:
     )
 
 
-provider = Provider(
+gateway = Gateway(
     name="apimart",
     title="APIMart",
     base_url="https://api.apimart.ai",

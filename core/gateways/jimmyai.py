@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from prefect_omnivideo.core.gateways.specification import JobStatus, Provider, Route, Upload, encode_json
+from prefect_omnivideo.core.gateways.specification import Gateway, JobStatus, Route, Upload, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     ClosedBody,
     Link,
@@ -123,7 +123,7 @@ def _translate_fixed(request: VideoRequest) -> dict[str, JsonValue]:
     )
 
 
-provider = Provider(
+gateway = Gateway(
     name="jimmyai",
     title="JimmyAI",
     base_url="https://www.jimmyai.cn",

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import BeforeValidator, JsonValue, model_validator
 
 from prefect_omnivideo.core.gateways import newapi
-from prefect_omnivideo.core.gateways.specification import Provider, Route, encode_json
+from prefect_omnivideo.core.gateways.specification import Gateway, Route, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     Link,
     OpenBody,
@@ -197,7 +197,7 @@ def _seedance_metadata(request: VideoRequest, resolution: str) -> dict[str, Json
 
 _CONTENT = "/v1/videos/{task_id}/content"
 
-provider = Provider(
+gateway = Gateway(
     name="omnirouters",
     title="OmniRouters",
     base_url="https://omnirouters.com",

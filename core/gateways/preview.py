@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import BaseModel, JsonValue
 
-from prefect_omnivideo.core.gateways.specification import Provider, Route, join_url
+from prefect_omnivideo.core.gateways.specification import Gateway, Route, join_url
 
 
-def preview(provider: Provider, body: BaseModel, base_url: str, route: Route) -> dict[str, JsonValue]:
+def preview(gateway: Gateway, body: BaseModel, base_url: str, route: Route) -> dict[str, JsonValue]:
     """The HTTP call that would be made, with the key hidden: method, url, headers and json, or form and files."""
-    call = provider.encode(body, route.submit)
+    call = gateway.encode(body, route.submit)
     headers: dict[str, JsonValue] = {"Authorization": "Bearer ***", "Accept": "application/json"}
     shown: dict[str, JsonValue] = {"method": call.method, "url": join_url(base_url, call.path), "headers": headers}
     if call.json is not None:

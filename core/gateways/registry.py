@@ -6,18 +6,18 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from prefect_omnivideo.core.errors import Problem, RequestError
-from prefect_omnivideo.core.gateways.specification import Provider
+from prefect_omnivideo.core.gateways.specification import Gateway
 
-GROUP = "prefect_omnivideo.providers"
+GROUP = "prefect_omnivideo.gateways"
 
 
-def provider_names() -> tuple[str, ...]:
+def gateway_names() -> tuple[str, ...]:
     """Names of all installed gateways."""
     return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
 
 
 @cache
-def get_provider(name: str) -> Provider:
+def get_gateway(name: str) -> Gateway:
     """The gateway registered under a name.
 
     Raises:
@@ -25,7 +25,7 @@ def get_provider(name: str) -> Provider:
     """
     for entry in entry_points(group=GROUP, name=name):
         found = entry.load()
-        if not isinstance(found, Provider):
-            raise TypeError(f"entry point {entry.value} of {GROUP} is no Provider but a {type(found).__name__}")
+        if not isinstance(found, Gateway):
+            raise TypeError(f"entry point {entry.value} of {GROUP} is no Gateway but a {type(found).__name__}")
         return found
-    raise RequestError([Problem("provider", f"no gateway is called {name!r}", ", ".join(provider_names()))])
+    raise RequestError([Problem("gateway", f"no gateway is called {name!r}", ", ".join(gateway_names()))])

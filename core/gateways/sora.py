@@ -16,9 +16,9 @@ from prefect_omnivideo.core.gateways.sora_portable import (
     pick_file,
     translate,
 )
-from prefect_omnivideo.core.gateways.specification import Attachment, HttpCall, Provider, Route, encode_json
+from prefect_omnivideo.core.gateways.specification import Attachment, Gateway, HttpCall, Route, encode_json
 from prefect_omnivideo.core.gateways.validation import Link, OpenBody, Text, broken, is_link, shorten, wrong_value
-from prefect_omnivideo.core.references.parse import is_local, local_path
+from prefect_omnivideo.core.request import is_local, local_path
 
 KLING_MODELS: tuple[str, ...] = get_args(KlingModel)
 _GEMINI_MODES = ("t2v", "r2v", "edit")
@@ -203,7 +203,7 @@ def _encode(native: BaseModel, path: str) -> HttpCall:
     return HttpCall("POST", path, form=form, files=(("input_reference", local_path(reference)),))
 
 
-provider = Provider(
+gateway = Gateway(
     name="sora",
     title="Sora-compatible gateway",
     base_url=None,

@@ -10,8 +10,7 @@ from typing import Literal, get_args
 from pydantic import JsonValue
 
 from prefect_omnivideo.core.gateways.validation import check_mode, drop_empty, refuse, whole_seconds
-from prefect_omnivideo.core.references.parse import is_local
-from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.request import VideoRequest, is_local
 
 GEMINI = "gemini-omni"
 KLING = "kling-video"

@@ -1,6 +1,6 @@
 """What goes over the wire and what comes back, in one vocabulary for all gateways.
 
-A provider is data and a few pure functions (`Provider`); nothing here opens a connection.
+A gateway is data and a few pure functions (`Gateway`); nothing here opens a connection.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, eq=False)
-class Provider:
+class Gateway:
     """One gateway: its documents as data, and the pure functions that speak its language.
 
     Attributes:
@@ -197,9 +197,9 @@ def encode_json(native: BaseModel, path: str) -> HttpCall:
     return HttpCall("POST", path, json=body)
 
 
-def route_of(provider: Provider, submit_path: str) -> Route:
+def route_of(gateway: Gateway, submit_path: str) -> Route:
     """The route a job was submitted by."""
-    return next((route for route in provider.routes if route.submit == submit_path), provider.routes[0])
+    return next((route for route in gateway.routes if route.submit == submit_path), gateway.routes[0])
 
 
 def join_url(base_url: str, path: str) -> str:

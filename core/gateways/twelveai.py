@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from prefect_omnivideo.core.gateways import newapi
-from prefect_omnivideo.core.gateways.specification import HttpCall, Provider, Route, encode_json
+from prefect_omnivideo.core.gateways.specification import Gateway, HttpCall, Route, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     ClosedBody,
     Link,
@@ -97,7 +97,7 @@ def _encode(native: BaseModel, path: str) -> HttpCall:
     return HttpCall("POST", path, form=tuple(form))
 
 
-provider = Provider(
+gateway = Gateway(
     name="12ai",
     title="12AI",
     base_url="https://cdn.12ai.org",

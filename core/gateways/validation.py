@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, Validatio
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from prefect_omnivideo.core.errors import Problem, RequestError
-from prefect_omnivideo.core.gateways.specification import Provider
+from prefect_omnivideo.core.gateways.specification import Gateway
 from prefect_omnivideo.core.request import VideoRequest
 
 _SIGNATURE = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)(?:=|%3D))[\w%/+=.~-]+", re.IGNORECASE)
@@ -81,33 +81,33 @@ Text = Annotated[str, AfterValidator(_text)]
 """A text with at least one visible character."""
 
 
-def check_native(provider: Provider, body: Mapping[str, Any], *, subject: str = "request") -> BaseModel:
+def check_native(gateway: Gateway, body: Mapping[str, Any], *, subject: str = "request") -> BaseModel:
     """The gateway's own body, checked against every documented rule.
 
     Raises:
         RequestError: naming each broken rule by native field.
     """
-    return _validate(provider, body, {}, subject)
+    return _validate(gateway, body, {}, subject)
 
 
-def translate(provider: Provider, request: VideoRequest, *, subject: str = "request") -> BaseModel:
+def translate(gateway: Gateway, request: VideoRequest, *, subject: str = "request") -> BaseModel:
     """The portable request as this gateway's checked native body.
 
     Raises:
         RequestError: naming, by portable field, whatever the gateway cannot honour and what it would accept.
     """
-    unsupported = sorted(request.set_fields() - provider.fields.keys())
+    unsupported = sorted(request.set_fields() - gateway.fields.keys())
     if unsupported:
         raise RequestError(
-            [Problem(name, f"{provider.title} cannot honour it", provider.hints.get(name, "")) for name in unsupported],
+            [Problem(name, f"{gateway.title} cannot honour it", gateway.hints.get(name, "")) for name in unsupported],
             subject=subject,
         )
     try:
-        body = provider.translate(request)
+        body = gateway.translate(request)
     except RequestError as error:
         raise RequestError(error.problems, subject=subject) from None
-    portable = {native: name for name, native in provider.fields.items() if name in request.set_fields()}
-    return _validate(provider, {**body, **request.options}, portable, subject)
+    portable = {native: name for name, native in gateway.fields.items() if name in request.set_fields()}
+    return _validate(gateway, {**body, **request.options}, portable, subject)
 
 
 def refuse(field: str, rule: str, accepted: str = "") -> RequestError:
@@ -137,16 +137,16 @@ def check_mode(request: VideoRequest, *modes: str | None) -> None:
         raise refuse("mode", f"{request.mode!r} does not fit the references given", accepted or "no mode")
 
 
-def _validate(provider: Provider, body: Mapping[str, Any], portable: Mapping[str, str], subject: str) -> BaseModel:
+def _validate(gateway: Gateway, body: Mapping[str, Any], portable: Mapping[str, str], subject: str) -> BaseModel:
     try:
         json.dumps(dict(body), ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestError([Problem("body", f"cannot be written as JSON: {error}")], subject=subject) from None
     try:
-        return provider.native.model_validate(dict(body))
+        return gateway.native.model_validate(dict(body))
     except ValidationError as error:
         raise RequestError(
-            [_problem(provider.native, detail, portable) for detail in error.errors()], subject=subject
+            [_problem(gateway.native, detail, portable) for detail in error.errors()], subject=subject
         ) from None
 
 

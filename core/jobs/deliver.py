@@ -49,14 +49,14 @@ async def deliver(
     except TransferError:
         await keep(records, current, finish, log)  # its cost is known, if nothing else
         raise
-    differences = tuple(dict.fromkeys(text for file in files for text in media.differences(record.request, file.media)))
+    mismatches = tuple(dict.fromkeys(text for file in files for text in media.mismatches(record.request, file.media)))
 
     def store(latest: VideoRecord) -> VideoRecord | None:
         finished = finish(latest)
-        return finished and finished.stored(tuple(files), differences)
+        return finished and finished.stored(tuple(files), mismatches)
 
     stored = (await keep(records, current, store, log)).record
-    for text in differences:
+    for text in mismatches:
         log.warning("%s: %s", record.stem, text)
     log.info("stored %s (%.1f MB)", files[0].uri, sum(file.size for file in files) / 1e6)
     return stored
@@ -102,7 +102,7 @@ async def _fetch(
     """One of the job's files: the first is named like the record, the others are numbered."""
     name = record.stem if number == 0 else f"{record.stem}-{number + 1}"
     source = Source(url=job.urls[number], base_url=account.base_url, key=account.api_key, expires_at=job.expires_at)
-    metadata = {"key": record.key, "provider": record.attempt.provider, "task-id": record.attempt.task_id or ""}
+    metadata = {"key": record.key, "gateway": record.attempt.gateway, "task-id": record.attempt.task_id or ""}
     moved = await on_transfers(transfer, source, records.store, name, max_bytes=max_bytes, metadata=metadata)
     facts, poster = await on_examinations(_examine, records.store, moved.name, name)
     return StoredFile(

@@ -10,7 +10,7 @@ from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 def is_owner(record: VideoRecord, account: Account) -> bool:
     """Whether the account is the one that submitted the video."""
     attempt = record.attempt
-    return account.is_same(attempt.provider, attempt.account, attempt.base_url)
+    return account.is_same(attempt.gateway, attempt.account, attempt.base_url)
 
 
 def check_owner(record: VideoRecord, account: Account) -> None:
@@ -22,7 +22,7 @@ def check_owner(record: VideoRecord, account: Account) -> None:
     if not is_owner(record, account):
         attempt = record.attempt
         raise JobError(
-            f"{record.stem} was submitted through the account {attempt.account!r} of {attempt.provider} at "
+            f"{record.stem} was submitted through the account {attempt.account!r} of {attempt.gateway} at "
             f"{attempt.base_url}, not through {account.name!r} at {account.base_url}. Run again with that account."
         )
 

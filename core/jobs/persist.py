@@ -12,7 +12,6 @@ from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.records.repository import Records, Versioned
 from prefect_omnivideo.core.threads import on_records
-from prefect_omnivideo.tasks.events import announce_video
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 Step = Callable[[VideoRecord], VideoRecord | None]
@@ -54,7 +53,7 @@ async def _persist(records: Records, current: Versioned, step: Step, log: Log) -
             try:
                 kept = await on_records(records.update, current, noted)
                 if is_news:
-                    announce_video(kept.record)
+                    records.announce(kept.record)
                 return kept
             except StoreError as error:
                 if not said:

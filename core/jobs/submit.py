@@ -18,7 +18,7 @@ from prefect_omnivideo.core.gateways.validation import translate
 from prefect_omnivideo.core.jobs.persist import Log, keep, latest
 from prefect_omnivideo.core.records.model import Attempt, VideoRecord, VideoState, new_record, now
 from prefect_omnivideo.core.records.repository import Records, Versioned
-from prefect_omnivideo.core.references.parse import own_references, stand_in
+from prefect_omnivideo.core.references.parse import own_references, placeholder
 from prefect_omnivideo.core.references.publish import reachable
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.threads import on_records
@@ -43,7 +43,7 @@ async def submit(
         SubmissionUnknownError: the outcome cannot be known; the record is `unknown`.
         StoreError: the claim could not be written, so nothing was sent.
     """
-    body = translate(account.provider, stand_in(account.provider, request))
+    body = translate(account.gateway, placeholder(account.gateway, request))
     has_own = bool(own_references(request))
     async with connect(account) as client:
         # A turn and an upload may take long; what was submitted before needs neither.
@@ -51,16 +51,16 @@ async def submit(
         if found and not _may_submit(found.record):
             return await settled(records, found)
         if has_own:
-            body = translate(account.provider, await reachable(request, client, records.store))
+            body = translate(account.gateway, await reachable(request, client, records.store))
         async with client.turn():
-            mark = uuid4().hex
+            claim_id = uuid4().hex
 
             def intent() -> VideoRecord:
                 moment = now()
                 attempt = Attempt(
-                    claim=mark,
+                    claim_id=claim_id,
                     flow_run=flow_run,
-                    provider=account.provider.name,
+                    gateway=account.gateway.name,
                     account=account.name,
                     base_url=account.base_url,
                     submit_path=account.route.submit,
@@ -80,10 +80,10 @@ async def _send(client: GatewayClient, body: BaseModel, records: Records, claim:
 
     By the time the news is written the record may have moved on: others look after a claim that seems dead.
     """
-    mark = claim.record.attempt.claim
+    claim_id = claim.record.attempt.claim_id
 
-    def park(latest: VideoRecord) -> VideoRecord | None:
-        return latest.unknown() if latest.is_claimed_by(mark) and latest.state is VideoState.SUBMITTING else None
+    def mark_unknown(latest: VideoRecord) -> VideoRecord | None:
+        return latest.unknown() if latest.is_claimed_by(claim_id) and latest.state is VideoState.SUBMITTING else None
 
     # What the store took to write the claim is gone from its time: the answer must come before the claim ends.
     account = client.account
@@ -94,17 +94,17 @@ async def _send(client: GatewayClient, body: BaseModel, records: Records, claim:
         category, message = error.category, str(error)
 
         def fail(latest: VideoRecord) -> VideoRecord | None:
-            return latest.failed(category, message, accepted=False) if latest.is_claimed_by(mark) else None
+            return latest.failed(category, message, accepted=False) if latest.is_claimed_by(claim_id) else None
 
         await keep(records, claim, fail, log)
         raise
     except BaseException:
         # The outcome cannot be known, nor where in the request a cancelled run was stopped.
-        await keep(records, claim, park, log)
+        await keep(records, claim, mark_unknown, log)
         raise
     # Nothing may be awaited in between: a cancelled run would lose the task id.
-    record = (await keep(records, claim, lambda latest: latest.accepted(mark, job.task_id), log)).record
-    log.info("%s accepted %r as %s", client.account.provider.title, record.request.prompt[:60], job.task_id)
+    record = (await keep(records, claim, lambda latest: latest.accepted(claim_id, job.task_id), log)).record
+    log.info("%s accepted %r as %s", client.account.gateway.title, record.request.prompt[:60], job.task_id)
     return record
 
 
@@ -126,16 +126,16 @@ def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
     current, _ = records.claim(record)
     if _may_submit(current.record):
         try:
-            current = records.save(current.record.again(record.attempt), current.version)
+            current = records.save(current.record.again(record.attempt), current.etag)
         except RecordConflictError:
             return _claim(records, record)
-    # By the claim's own mark, not by who created the object: the answer to an earlier try may have been lost.
-    ours = current.record.is_claimed_by(record.attempt.claim)
+    # By the claim's own id, not by who created the object: the answer to an earlier try may have been lost.
+    ours = current.record.is_claimed_by(record.attempt.claim_id)
     if ours and current.record.state is VideoState.UNKNOWN:
-        # The store took so long that somebody parked the claim. Nobody but us knows that nothing was sent.
-        unsent = current.record.failed("provider error", "the store was away; nothing was sent", accepted=False)
+        # The store took so long that somebody marked the claim unknown. Nobody but us knows that nothing was sent.
+        unsent = current.record.failed("gateway error", "the store was away; nothing was sent", accepted=False)
         try:
-            return records.save(unsent, current.version), False
+            return records.save(unsent, current.etag), False
         except RecordConflictError:
             return _claim(records, record)
     return current, ours
@@ -145,19 +145,19 @@ def _may_submit(record: VideoRecord) -> bool:
     return record.state is VideoState.FAILED and record.failure is not None and record.failure.may_resubmit
 
 
-def park_if_over(records: Records, current: Versioned) -> Versioned:
+def mark_unknown_if_over(records: Records, current: Versioned) -> Versioned:
     """A claim whose time is over and that nobody settled: its process died, and the outcome cannot be known."""
 
-    def park(record: VideoRecord) -> VideoRecord | None:
+    def mark_unknown(record: VideoRecord) -> VideoRecord | None:
         over = record.state is VideoState.SUBMITTING and now() > record.attempt.claim_ends_at
         return record.unknown() if over else None
 
-    return records.update(current, park)
+    return records.update(current, mark_unknown)
 
 
 async def settled(records: Records, current: Versioned) -> VideoRecord:
     """The record once whoever submits right now has an outcome, or is past having one."""
-    while (current := await on_records(park_if_over, records, current)).record.state is VideoState.SUBMITTING:
+    while (current := await on_records(mark_unknown_if_over, records, current)).record.state is VideoState.SUBMITTING:
         await asyncio.sleep(CLAIM_PAUSE)
         current = await latest(records, current.record)
     return current.record

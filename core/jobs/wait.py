@@ -33,7 +33,7 @@ async def wait(record: VideoRecord, account: Account, deadline: float, log: Log)
         StillRunningError: the deadline passed.
     """
     attempt = record.attempt
-    known = durations(account.provider.name, account.base_url, record.request.model or "")
+    known = durations(account.gateway.name, account.base_url, record.request.model or "")
     async with connect(account) as client:
         job = None
         # Queries queue up: one that is due at the deadline is given the time of a request, and no more.
@@ -42,24 +42,24 @@ async def wait(record: VideoRecord, account: Account, deadline: float, log: Log)
                 job = await _final(client, attempt, known, deadline, log)
         if job is None:
             raise StillRunningError(
-                f"{account.provider.title} job {attempt.task_id} still runs after {deadline:.0f} s of waiting. "
+                f"{account.gateway.title} job {attempt.task_id} still runs after {deadline:.0f} s of waiting. "
                 "It is not lost: the next run of the batch collects it."
             )
         if job.status is JobStatus.SUCCEEDED:
             return with_links(job, client, attempt.submit_path)
-        raise job_failure(account.provider, job)
+        raise job_failure(account.gateway, job)
 
 
 def learn(record: VideoRecord) -> None:
     """Take note of how long a video of an earlier run was in the making, where the gateway told."""
     attempt = record.attempt
     if attempt.generated_seconds:
-        durations(attempt.provider, attempt.base_url, record.request.model or "").add(attempt.generated_seconds)
+        durations(attempt.gateway, attempt.base_url, record.request.model or "").add(attempt.generated_seconds)
 
 
 async def _final(client: GatewayClient, attempt: Attempt, known: Durations, deadline: float, log: Log) -> Job | None:
     """The job's end, or None when the deadline passed before."""
-    clock, provider, task_id = client.clock, client.account.provider, attempt.task_id or ""
+    clock, gateway, task_id = client.clock, client.account.gateway, attempt.task_id or ""
     end = clock.now() + deadline
     submitted = clock.now() - max(0.0, (now() - (attempt.submitted_at or attempt.started_at)).total_seconds())
     watch = Watch(known, client.account.poll_seconds, clock.now() - submitted)
@@ -78,7 +78,7 @@ async def _final(client: GatewayClient, attempt: Attempt, known: Durations, dead
             unknown_answers = unknown_answers + 1 if error.not_found else 0
             if unknown_answers >= GONE_AFTER:
                 raise JobFailedError(
-                    f"{provider.title} no longer knows job {task_id} ({error})", category="expired"
+                    f"{gateway.title} no longer knows job {task_id} ({error})", category="expired"
                 ) from None
             log.warning("%s; asking again", error)
             continue
@@ -87,9 +87,9 @@ async def _final(client: GatewayClient, attempt: Attempt, known: Durations, dead
         if job.status.is_final:
             return job
         word = normalise(job.status_word)
-        if word not in provider.statuses and word not in strange:
+        if word not in gateway.statuses and word not in strange:
             strange.add(word)
-            log.warning("%s job %s has the undocumented status %r; waiting on", provider.title, task_id, word)
+            log.warning("%s job %s has the undocumented status %r; waiting on", gateway.title, task_id, word)
     return None
 
 
@@ -100,8 +100,8 @@ def with_links(job: Job, client: GatewayClient, submit_path: str) -> Job:
     content_url = client.content_url(job.task_id, submit_path)
     if content_url is None:
         raise JobFailedError(
-            f"{client.account.provider.title} calls job {job.task_id} {job.status_word} and gives no video",
-            category="provider error",
+            f"{client.account.gateway.title} calls job {job.task_id} {job.status_word} and gives no video",
+            category="gateway error",
         )
     return replace(job, urls=(content_url,))
 

@@ -78,7 +78,7 @@ def poster(file: BinaryIO) -> bytes | None:
             return None
 
 
-def differences(request: VideoRequest, facts: MediaFacts) -> tuple[str, ...]:
+def mismatches(request: VideoRequest, facts: MediaFacts) -> tuple[str, ...]:
     """What was asked for and came out otherwise, one sentence each; what is not known is not compared.
 
     Gateways round to what their models can draw. So durations may differ by 0.5 s or 10 %, aspect ratios by 5 %, and a

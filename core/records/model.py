@@ -45,23 +45,23 @@ class Failure(Part):
     @property
     def may_resubmit(self) -> bool:
         """Whether a later run may send it again: a person said so, or nothing was spent and it may work then."""
-        may_work = self.category in ("no balance", "unauthorized", "provider error")
+        may_work = self.category in ("no balance", "unauthorized", "gateway error")
         return self.released or (may_work and not self.accepted)
 
 
 class Attempt(Part):
     """One submission to one account."""
 
-    provider: str
+    gateway: str
     """Slug of the gateway."""
     account: str
-    """Name of the credentials block, or the provider's slug for unsaved credentials."""
+    """Name of the credentials block, or the gateway's slug for unsaved credentials."""
     base_url: str
     """Where it was sent; status and download go there too."""
     submit_path: str
     """The route taken, which decides the route of the status query."""
-    claim: str
-    """Random mark of the process that may submit."""
+    claim_id: str
+    """Random id of the claim: whoever made it may submit."""
     flow_run: str | None = None
     """Id of the flow run that submitted, if it was one."""
     started_at: AwareDatetime
@@ -104,14 +104,14 @@ class StoredFile(Part):
 class VideoRecord(Part):
     """Everything known about one video of one batch."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     key: str
     batch: str
     request: VideoRequest
     state: VideoState
     attempts: tuple[Attempt, ...] = Field(min_length=1)
     files: tuple[StoredFile, ...] = ()
-    differences: tuple[str, ...] = ()
+    mismatches: tuple[str, ...] = ()
     """What was asked for and came out otherwise, in words."""
     created_at: AwareDatetime
     updated_at: AwareDatetime
@@ -126,9 +126,9 @@ class VideoRecord(Part):
         """The latest attempt."""
         return self.attempts[-1]
 
-    def is_claimed_by(self, claim: str) -> bool:
+    def is_claimed_by(self, claim_id: str) -> bool:
         """Whether the outcome of this claim is what the record waits for."""
-        return self.state in (VideoState.SUBMITTING, VideoState.UNKNOWN) and self.attempt.claim == claim
+        return self.state in (VideoState.SUBMITTING, VideoState.UNKNOWN) and self.attempt.claim_id == claim_id
 
     def awaits(self, task_id: str | None) -> bool:
         """Whether the video of this job is the one to come."""
@@ -154,13 +154,13 @@ class VideoRecord(Part):
         """The gateway accepted the job."""
         return self._step(VideoState.SUBMITTED, task_id=task_id, submitted_at=now())
 
-    def accepted(self, claim: str, task_id: str) -> VideoRecord | None:
+    def accepted(self, claim_id: str, task_id: str) -> VideoRecord | None:
         """What the holder of a claim was told, however late: its attempt is given the task id, unless it has one.
 
         A person may have decided meanwhile. As long as nobody submitted again, the job is the one to wait for.
         """
         attempts = list(self.attempts)
-        number = next(number for number, attempt in enumerate(attempts) if attempt.claim == claim)
+        number = next(number for number, attempt in enumerate(attempts) if attempt.claim_id == claim_id)
         told: dict[str, object] = {"task_id": task_id, "submitted_at": now()}
         state = self.state
         if attempts[number].task_id is not None:
@@ -199,10 +199,10 @@ class VideoRecord(Part):
         told: dict[str, object] = {"cost": cost, "credits": credits, "generated_seconds": generated_seconds}
         return self._step(self.state, finished_at=finished_at, **told)
 
-    def stored(self, files: tuple[StoredFile, ...], differences: tuple[str, ...] = ()) -> VideoRecord:
+    def stored(self, files: tuple[StoredFile, ...], mismatches: tuple[str, ...] = ()) -> VideoRecord:
         """The video is in the store."""
         stored = self._step(VideoState.STORED)
-        return stored.model_copy(update={"files": files, "differences": differences})
+        return stored.model_copy(update={"files": files, "mismatches": mismatches})
 
     def again(self, attempt: Attempt) -> VideoRecord:
         """One more attempt, after one that surely cost nothing or by a person's decision."""

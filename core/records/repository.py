@@ -1,4 +1,4 @@
-"""Records in a store: claimed once, changed only by whoever saw the latest version."""
+"""Records in a store: claimed once, changed only by whoever read the latest state."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import re
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError
 from prefect_omnivideo.core.records.model import VideoRecord, stem
+from prefect_omnivideo.core.records.upgrade import upgraded
 from prefect_omnivideo.core.request import KEY_LENGTH, VideoRequest
-from prefect_omnivideo.core.storage.base import ObjectStore, Version, json_bytes
+from prefect_omnivideo.core.storage.base import ETag, ObjectStore, json_bytes
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 READERS = 16
 """Records read at the same time when many are wanted."""
 
@@ -25,17 +26,23 @@ _KEY = re.compile(rf"[0-9a-f]{{1,{KEY_LENGTH}}}")
 
 
 class Versioned(NamedTuple):
-    """A record as it was read or written, and the version that says so."""
+    """A record as it was read or written, and its ETag."""
 
     record: VideoRecord
-    version: Version
+    etag: ETag
 
 
 class Records:
-    """The records of a store. Many threads and machines may use one store at once."""
+    """The records of a store. Many threads and machines may use one store at once.
 
-    def __init__(self, store: ObjectStore) -> None:
+    Args:
+        store: where they are kept.
+        announce: called by whoever works on a video with each record that came to a new state.
+    """
+
+    def __init__(self, store: ObjectStore, announce: Callable[[VideoRecord], object] = lambda record: None) -> None:
         self.store = store
+        self.announce = announce
 
     def claim(self, record: VideoRecord) -> tuple[Versioned, bool]:
         """Create the record, unless somebody has the video already.
@@ -57,14 +64,14 @@ class Records:
                 return existing, False
             # Removed between the two calls: the claim is open again.
 
-    def save(self, record: VideoRecord, version: Version) -> Versioned:
+    def save(self, record: VideoRecord, etag: ETag) -> Versioned:
         """Write the next step of a record.
 
         Raises:
-            RecordConflictError: it is no longer at `version`.
+            RecordConflictError: it is no longer at `etag`.
         """
         data = json_bytes(record.model_dump(mode="json"))
-        return Versioned(record, self.store.replace(record_name(record), data, version))
+        return Versioned(record, self.store.replace(record_name(record), data, etag))
 
     def update(self, current: Versioned, step: Callable[[VideoRecord], VideoRecord | None]) -> Versioned:
         """Write what `step` makes of the record; when somebody wrote first, of the record they wrote.
@@ -79,7 +86,7 @@ class Records:
             if changed is None:
                 return current
             try:
-                return self.save(changed, current.version)
+                return self.save(changed, current.etag)
             except RecordConflictError:
                 name = record_name(current.record)
                 latest = self.get(name)
@@ -205,6 +212,8 @@ def parse(name: str, data: bytes, place: str = "") -> VideoRecord:
         value: object = json.loads(data)
     except (ValueError, RecursionError):
         raise StoreError(f"{place} should be the record of a video and is not JSON. {advice}") from None
+    if isinstance(value, dict):
+        value = upgraded(cast("dict[str, Any]", value))
     version = cast("dict[str, object]", value).get("version") if isinstance(value, dict) else None
     if isinstance(version, int) and version > RECORD_VERSION:
         raise StoreError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
-from prefect_omnivideo.core.gateways.specification import Kind, Provider
-from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.gateways.specification import Gateway, Kind
+from prefect_omnivideo.core.request import VideoRequest, is_local, is_s3, local_path
 
 _KINDS: dict[str, Kind] = {
     "first_frame": "image",
@@ -29,27 +28,6 @@ class Reference(NamedTuple):
     """What the field is for."""
     value: str
     """As the caller wrote it."""
-
-
-def is_local(value: str) -> bool:
-    """Whether a reference names a file of this machine: a path, or a file:/// URL."""
-    if re.match(r"file://(localhost)?/", value):
-        return True
-    return not value.startswith("data:") and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value)
-
-
-def is_s3(value: str) -> bool:
-    """Whether a reference names an object of S3."""
-    return value.startswith("s3://")
-
-
-def local_path(value: str) -> Path:
-    """The path of a local reference: relative to the working directory, `~` being the home folder."""
-    path = unquote(urlsplit(value).path) if value.startswith("file://") else value
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # nobody has that home folder
-        return Path(path)
 
 
 def own_references(request: VideoRequest) -> list[Reference]:
@@ -76,12 +54,12 @@ def replaced(request: VideoRequest, substitutes: Mapping[str, str]) -> VideoRequ
     return request.model_copy(update=changed)
 
 
-def attached(provider: Provider, request: VideoRequest) -> str | None:
+def attached(gateway: Gateway, request: VideoRequest) -> str | None:
     """The local reference that travels with the submission itself, if there is one."""
-    return provider.attachment.pick(request) if provider.attachment else None
+    return gateway.attachment.pick(request) if gateway.attachment else None
 
 
-def stand_in(provider: Provider, request: VideoRequest, endings: Mapping[str, str] | None = None) -> VideoRequest:
+def placeholder(gateway: Gateway, request: VideoRequest, endings: Mapping[str, str] | None = None) -> VideoRequest:
     """The request as the gateway's rules can judge it and people can read it, before anything is uploaded.
 
     What will be a link by the time of the submission is one to a host that cannot exist. Never to be sent.
@@ -94,7 +72,7 @@ def stand_in(provider: Provider, request: VideoRequest, endings: Mapping[str, st
         value = reference.value
         if is_s3(value):
             substitutes[value] = f"https://presigned.invalid/{quote(value.removeprefix('s3://'))}"
-        elif value == attached(provider, request):
+        elif value == attached(gateway, request):
             substitutes[value] = str(local_path(value))
         else:
             name = PurePosixPath(local_path(value).name)

@@ -18,12 +18,10 @@ from prefect_omnivideo.core.media.files import MediaFile, examine
 from prefect_omnivideo.core.references.parse import (
     Reference,
     attached,
-    is_s3,
-    local_path,
     own_references,
-    stand_in,
+    placeholder,
 )
-from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.request import VideoRequest, is_s3, local_path
 from prefect_omnivideo.core.storage.base import ObjectStore, checked_name
 from prefect_omnivideo.core.storage.s3 import Bucket, client
 
@@ -46,7 +44,7 @@ class Passage(NamedTuple):
 
 
 def check(request: VideoRequest, account: Account, store: ObjectStore | None = None) -> BaseModel:
-    """The native body, with stand-ins for references that are no links yet, checked against every documented rule.
+    """The native body, with placeholders for references that are no links yet, checked against every documented rule.
 
     Local files are looked at; the network is not touched and nothing is spent.
 
@@ -58,7 +56,7 @@ def check(request: VideoRequest, account: Account, store: ObjectStore | None = N
     """
     ways = passages(request, account, store)
     endings = {way.reference.value: way.file.ending for way in ways if way.file}
-    return translate(account.provider, stand_in(account.provider, request, endings))
+    return translate(account.gateway, placeholder(account.gateway, request, endings))
 
 
 def passages(request: VideoRequest, account: Account, store: ObjectStore | None) -> list[Passage]:
@@ -73,7 +71,7 @@ def passages(request: VideoRequest, account: Account, store: ObjectStore | None)
         try:
             way = _object(reference, account, store) if is_s3(reference.value) else _file(reference, account)
             _check_kind(way, request, account)
-            if reference.value == attached(account.provider, request):
+            if reference.value == attached(account.gateway, request):
                 _check_attachment(way, account)
             else:
                 _check_store(way, account, store)
@@ -103,7 +101,7 @@ def object_link(reference: Reference, store: ObjectStore) -> str:
 
 def _file(reference: Reference, account: Account) -> Passage:
     file = examine(local_path(reference.value), reference.field, f"{_one(reference.kind)}, an https URL or s3://…")
-    upload = next((upload for upload in account.provider.uploads if upload.takes(file.content_type)), None)
+    upload = next((upload for upload in account.gateway.uploads if upload.takes(file.content_type)), None)
     if upload:
         _check_size(reference, file, upload.most_bytes, account)
     return Passage(reference, file, upload)
@@ -121,7 +119,7 @@ def _check_kind(way: Passage, request: VideoRequest, account: Account) -> None:
     reference = way.reference
     content_type = way.file.content_type if way.file else _TYPES.guess_type(reference.value, strict=False)[0]
     kinds = [reference.kind]
-    if reference.field.startswith("images.") and (request.model or "") in account.provider.mixed_models:
+    if reference.field.startswith("images.") and (request.model or "") in account.gateway.mixed_models:
         kinds.append("video")
     if content_type and content_type.partition("/")[0] not in kinds:
         what = str(way.file.path) if way.file else reference.value
@@ -129,14 +127,14 @@ def _check_kind(way: Passage, request: VideoRequest, account: Account) -> None:
 
 
 def _check_attachment(way: Passage, account: Account) -> None:
-    attachment = account.provider.attachment
+    attachment = account.gateway.attachment
     if attachment and way.file:
         _check_size(way.reference, way.file, attachment.most_bytes, account)
 
 
 def _check_size(reference: Reference, file: MediaFile, most_bytes: int, account: Account) -> None:
     if file.size > most_bytes:
-        rule = f"{str(file.path)!r} has {file.size} bytes, more than {account.provider.title} takes"
+        rule = f"{str(file.path)!r} has {file.size} bytes, more than {account.gateway.title} takes"
         raise _refused(reference, rule, f"at most {most_bytes} bytes ({most_bytes // 1024**2} MiB), or an https URL")
 
 
@@ -148,7 +146,7 @@ def _check_store(way: Passage, account: Account, store: ObjectStore | None) -> N
         kind = way.file.content_type.partition("/")[0]
         raise _refused(
             way.reference,
-            f"{str(way.file.path)!r} is a local file, {account.provider.title} documents no upload of {_one(kind)}, "
+            f"{str(way.file.path)!r} is a local file, {account.gateway.title} documents no upload of {_one(kind)}, "
             f"and it cannot fetch from {store.uri('')}",
             "an https URL, s3://bucket/key, or an S3 store, through which local files can be fetched",
         )
@@ -158,7 +156,7 @@ def _check_store(way: Passage, account: Account, store: ObjectStore | None) -> N
 def _check_reach(reference: Reference, store: Bucket, account: Account) -> None:
     """A gateway on the internet cannot fetch from a server inside the house."""
     if _is_private(store.endpoint_url) and not _is_private(account.base_url):
-        rule = f"{account.provider.title} cannot fetch it from {store.endpoint_url}, a private address"
+        rule = f"{account.gateway.title} cannot fetch it from {store.endpoint_url}, a private address"
         raise _refused(reference, rule, "an https URL, or a store that the internet can reach")
 
 

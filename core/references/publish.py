@@ -14,10 +14,10 @@ from prefect_omnivideo.core.client.uploads import upload
 from prefect_omnivideo.core.errors import StoreUnavailableError
 from prefect_omnivideo.core.gateways.specification import Upload
 from prefect_omnivideo.core.media.files import MediaFile, digest, stage
-from prefect_omnivideo.core.references.parse import attached, local_path, replaced
+from prefect_omnivideo.core.references.parse import attached, replaced
 from prefect_omnivideo.core.references.plan import LINK_SECONDS, Passage, object_link, passages
 from prefect_omnivideo.core.references.sharing import Shared
-from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.request import VideoRequest, local_path
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records, on_transfers
 
@@ -52,7 +52,7 @@ async def reachable(request: VideoRequest, client: GatewayClient, store: ObjectS
     links: dict[str, str] = {}
     for way in await on_records(passages, request, client.account, store):
         links[way.reference.value] = await _link(way, client, store)
-    if travels := attached(client.account.provider, request):
+    if travels := attached(client.account.gateway, request):
         links[travels] = str(local_path(travels))
     return replaced(request, links)
 

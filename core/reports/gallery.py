@@ -109,12 +109,12 @@ def _card(record: VideoRecord) -> str:
     players = "".join(_player(file, record) for file in record.files)
     why = f'<p class="why" dir="auto">{escape(reason(record))}</p>\n' if reason(record) else ""
     advice = f'<p class="facts">{escape(what_to_do(record))}</p>\n' if what_to_do(record) else ""
-    differences = f'<p class="facts" dir="auto">{escape(plain("; ".join(record.differences)))}</p>\n'
+    mismatches = f'<p class="facts" dir="auto">{escape(plain("; ".join(record.mismatches)))}</p>\n'
     return f"""<article class="{group}">
 {players}<div class="text">
 <p class="state">{group}</p>
 <p class="prompt" dir="auto">{escape(prompt)}</p>
-{why}{advice}{differences if record.differences else ""}<p class="facts">{escape(" · ".join(_facts(record)))}</p>
+{why}{advice}{mismatches if record.mismatches else ""}<p class="facts">{escape(" · ".join(_facts(record)))}</p>
 </div>
 </article>
 """
@@ -134,7 +134,7 @@ def _link(name: str, record: VideoRecord) -> str:
 
 def _facts(record: VideoRecord) -> list[str]:
     """What is known of the video, in a few words each."""
-    facts = [record.attempt.provider]
+    facts = [record.attempt.gateway]
     if record.request.take > 1:
         facts.append(f"take {record.request.take}")
     for file in record.files:

@@ -24,7 +24,7 @@ def show_jobs(records: Sequence[VideoRecord]) -> None:
             record.key,
             record.state,
             Text(record.batch),
-            attempt.provider,
+            attempt.gateway,
             Text(attempt.account),
             Text(attempt.task_id or ""),
             f"{attempt.started_at:%Y-%m-%d %H:%M:%S %Z}",

@@ -24,7 +24,7 @@ ADVICE: dict[FailureCategory, str] = {
     "moderated": "Do not send it again as it is: the filter would refuse it again. Change prompt or references.",
     "no balance": "Top up the account.",
     "unauthorized": "Check the key of the account, and whether it may use this model.",
-    "provider error": "The request may well be in order: see whether the gateway is.",
+    "gateway error": "The request may well be in order: see whether the gateway is.",
     "cancelled": "It was cancelled at the gateway.",
     "expired": "The gateway no longer has it.",
     "abandoned": "A person gave it up.",
@@ -144,9 +144,9 @@ class BatchReport(BaseModel):
                 "Not a failure: the next run of this batch collects them without paying again.",
                 _table(("video", "state", "account", "task"), rows),
             ]
-        if different := [record for record in self.stored if record.differences]:
+        if different := [record for record in self.stored if record.mismatches]:
             notes = [
-                (markdown_text(title(record)), markdown_text("; ".join(record.differences))) for record in different
+                (markdown_text(title(record)), markdown_text("; ".join(record.mismatches))) for record in different
             ]
             parts += ["## Not quite what was asked for", _table(("video", "difference"), notes)]
         if self.skipped:

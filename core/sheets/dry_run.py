@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.gateways.preview import preview
 from prefect_omnivideo.core.gateways.validation import shorten
 from prefect_omnivideo.core.references.plan import check
@@ -14,13 +14,13 @@ from prefect_omnivideo.core.sheets.expansion import able
 _SHOWN = 5
 
 
-def describe(requests: Sequence[VideoRequest], known: Collection[str], accounts: Sequence[GatewayCredentials]) -> str:
+def describe(requests: Sequence[VideoRequest], known: Collection[str], accounts: Sequence[Account]) -> str:
     """A page for the log.
 
     Args:
         requests: what the sheet asks for.
         known: keys of the videos that the batch has a record of; they are not submitted again.
-        accounts: credentials of the run.
+        accounts: those of the run.
     """
     new = [request for request in requests if request.key not in known]
     others = f"; the batch has the other {len(requests) - len(new)}" if len(new) < len(requests) else ""
@@ -30,16 +30,16 @@ def describe(requests: Sequence[VideoRequest], known: Collection[str], accounts:
     lines.append("Cost: not known beforehand, as no gateway documents its prices to rely on. Nothing was spent.")
     if new:
         lines += ["The first ones:", *(f"  {_words(request)}" for request in new[:_SHOWN])]
-        account = able(new[0], accounts)[0].account()
-        call = preview(account.provider, check(new[0], account), account.base_url, account.route)
+        account = able(new[0], accounts)[0]
+        call = preview(account.gateway, check(new[0], account), account.base_url, account.route)
         lines += ["The call for the first one:", json.dumps(call, ensure_ascii=False, indent=2)]
     return "\n".join(lines)
 
 
-def _destination(request: VideoRequest, accounts: Sequence[GatewayCredentials]) -> str:
+def _destination(request: VideoRequest, accounts: Sequence[Account]) -> str:
     """Gateway and model; all of them where the account with room first gets the video."""
     models = [
-        f"{account.provider.title} ({getattr(check(request, account.account()), 'model', None) or 'default model'})"
+        f"{account.gateway.title} ({getattr(check(request, account), 'model', None) or 'default model'})"
         for account in able(request, accounts)
     ]
     return " or ".join(dict.fromkeys(models))

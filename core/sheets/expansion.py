@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.errors import Problem, RequestError
 from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
@@ -30,7 +30,7 @@ class Expansion(NamedTuple):
 def expand(
     table: Table,
     template: str | None,
-    accounts: Sequence[GatewayCredentials],
+    accounts: Sequence[Account],
     on_bad_row: OnBadRow,
     limit: int | None,
 ) -> Expansion:
@@ -39,7 +39,7 @@ def expand(
     Args:
         table: the sheet.
         template: the prompt template; the table's own when None.
-        accounts: credentials that may make the videos.
+        accounts: those that may make the videos.
         on_bad_row: `stop` refuses the sheet when a row is bad, `skip` leaves the row out.
         limit: stop reading after that many videos.
 
@@ -75,25 +75,25 @@ def expand(
     return Expansion(list(found.values())[:limit], skipped, repeated)
 
 
-def able(request: VideoRequest, accounts: Sequence[GatewayCredentials]) -> list[GatewayCredentials]:
+def able(request: VideoRequest, accounts: Sequence[Account]) -> list[Account]:
     """The accounts whose gateway can honour the request."""
     return [account for account in accounts if not _problems(request, account)]
 
 
-def _check_accounts(request: VideoRequest, accounts: Sequence[GatewayCredentials]) -> None:
+def _check_accounts(request: VideoRequest, accounts: Sequence[Account]) -> None:
     refusals: list[Problem] = []
     for account in accounts:
         problems = _problems(request, account)
         if not problems:
             return
-        title = f"{account.provider.title}, " if len(accounts) > 1 else ""
+        title = f"{account.gateway.title}, " if len(accounts) > 1 else ""
         refusals += [Problem(f"{title}{field}", rule, accepted) for field, rule, accepted in problems]
     raise RequestError(refusals)
 
 
-def _problems(request: VideoRequest, account: GatewayCredentials) -> Sequence[Problem]:
+def _problems(request: VideoRequest, account: Account) -> Sequence[Problem]:
     try:
-        check(request, account.account())
+        check(request, account)
     except RequestError as error:
         return error.problems
     return ()

@@ -11,7 +11,7 @@ import httpx
 from prefect_omnivideo.core.errors import Problem, RequestError, StoreUnavailableError, TransferError
 from prefect_omnivideo.core.storage.s3 import Bucket, client
 from prefect_omnivideo.core.transfer.fetch import Source, fetch
-from prefect_omnivideo.core.transfer.url_policy import place
+from prefect_omnivideo.core.transfer.url_policy import safe_url
 
 ACCEPTED = "a path on the worker, an https:// URL, or s3://bucket/key"
 _SILENCE = 60.0
@@ -81,19 +81,21 @@ def _download(url: str, at_most: int) -> SheetFile:
         with fetch(Source(url, base_url=url), {}, _SILENCE) as fetched:
             answer = fetched.response
             if answer.status_code >= 500 or answer.status_code == 429:
-                raise StoreUnavailableError(f"{place(url)} answered {answer.status_code}: run again later")
+                raise StoreUnavailableError(f"{safe_url(url)} answered {answer.status_code}: run again later")
             if not answer.is_success:
-                raise _refused(f"{place(url)} answered {answer.status_code}", "a URL that needs no login")
+                raise _refused(f"{safe_url(url)} answered {answer.status_code}", "a URL that needs no login")
             data = bytearray()
             for piece in answer.iter_bytes():
                 data += piece
-                _check_size(len(data), place(url), at_most)
+                _check_size(len(data), safe_url(url), at_most)
             content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
             return SheetFile(name_of(url), bytes(data), content_type)
     except TransferError as error:
         raise _refused(str(error), ACCEPTED) from None
     except (OSError, httpx.HTTPError) as error:
-        raise StoreUnavailableError(f"{place(url)} cannot be read ({type(error).__name__}): run again later") from None
+        raise StoreUnavailableError(
+            f"{safe_url(url)} cannot be read ({type(error).__name__}): run again later"
+        ) from None
 
 
 def _check_size(size: int, where: str, at_most: int) -> None:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError
 
-Version = str
+ETag = str
 """What `read` saw: an ETag on S3, a hash of the content in a folder. Opaque to everybody else."""
 
 JSON = "application/json"
@@ -29,7 +29,7 @@ class ObjectStore(ABC):
     """
 
     @abstractmethod
-    def create(self, name: str, data: bytes, *, content_type: str = JSON) -> Version:
+    def create(self, name: str, data: bytes, *, content_type: str = JSON) -> ETag:
         """Write an object that must not exist yet; durable when this returns.
 
         Raises:
@@ -37,8 +37,8 @@ class ObjectStore(ABC):
         """
 
     @abstractmethod
-    def replace(self, name: str, data: bytes, version: Version, *, content_type: str = JSON) -> Version:
-        """Write an object only if it is still `version`; durable when this returns.
+    def replace(self, name: str, data: bytes, etag: ETag, *, content_type: str = JSON) -> ETag:
+        """Write an object only if it is still `etag`; durable when this returns.
 
         Raises:
             RecordConflictError: somebody changed or removed it since.
@@ -49,8 +49,8 @@ class ObjectStore(ABC):
         """Write an object, whatever was there."""
 
     @abstractmethod
-    def read(self, name: str) -> tuple[bytes, Version] | None:
-        """The whole object and its version, or None when there is none."""
+    def read(self, name: str) -> tuple[bytes, ETag] | None:
+        """The whole object and its ETag, or None when there is none."""
 
     @abstractmethod
     def names(self, prefix: str = "") -> Iterator[str]:

@@ -18,8 +18,8 @@ from prefect_omnivideo.core.errors import RecordConflictError, StoreError
 from prefect_omnivideo.core.storage.base import (
     JSON,
     LEFTOVER_AGE,
+    ETag,
     ObjectStore,
-    Version,
     checked_name,
     checked_prefix,
 )
@@ -53,7 +53,7 @@ class Folder(ObjectStore):
         return f"Folder({str(self.path)!r})"
 
     @override
-    def create(self, name: str, data: bytes, *, content_type: str = JSON) -> Version:
+    def create(self, name: str, data: bytes, *, content_type: str = JSON) -> ETag:
         target = self._target(name)
         with _explained(target), self._half_written(target, data) as half:
             try:
@@ -62,18 +62,18 @@ class Folder(ObjectStore):
             except FileExistsError:
                 raise RecordConflictError(f"{target} exists already") from None
         _sync(target.parent)
-        return _version(data)
+        return _etag(data)
 
     @override
-    def replace(self, name: str, data: bytes, version: Version, *, content_type: str = JSON) -> Version:
+    def replace(self, name: str, data: bytes, etag: ETag, *, content_type: str = JSON) -> ETag:
         target = self._target(name)
         with _explained(target), self._half_written(target, data) as half, self._locked():
             found = self.read(name)
-            if found is None or found[1] != version:
+            if found is None or found[1] != etag:
                 raise RecordConflictError(f"{target} was changed by somebody else")
             half.replace(target)
         _sync(target.parent)
-        return _version(data)
+        return _etag(data)
 
     @override
     def put(self, name: str, data: bytes, *, content_type: str) -> None:
@@ -83,14 +83,14 @@ class Folder(ObjectStore):
         _sync(target.parent)
 
     @override
-    def read(self, name: str) -> tuple[bytes, Version] | None:
+    def read(self, name: str) -> tuple[bytes, ETag] | None:
         target = self._target(name)
         with _explained(target):
             try:
                 data = target.read_bytes()
             except FileNotFoundError:
                 return None
-        return data, _version(data)
+        return data, _etag(data)
 
     @override
     def names(self, prefix: str = "") -> Iterator[str]:
@@ -194,7 +194,7 @@ class Folder(ObjectStore):
             yield
 
 
-def _version(data: bytes) -> Version:
+def _etag(data: bytes) -> ETag:
     return hashlib.sha256(data).hexdigest()
 
 

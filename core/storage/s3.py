@@ -21,8 +21,8 @@ from prefect_omnivideo.core.errors import RecordConflictError, StoreError
 from prefect_omnivideo.core.storage.base import (
     JSON,
     LEFTOVER_AGE,
+    ETag,
     ObjectStore,
-    Version,
     checked_name,
     checked_prefix,
 )
@@ -90,12 +90,12 @@ class Bucket(ObjectStore):
         return f"Bucket({self.uri('')!r})"
 
     @override
-    def create(self, name: str, data: bytes, *, content_type: str = JSON) -> Version:
+    def create(self, name: str, data: bytes, *, content_type: str = JSON) -> ETag:
         return self._put_if(name, data, content_type, IfNoneMatch="*")
 
     @override
-    def replace(self, name: str, data: bytes, version: Version, *, content_type: str = JSON) -> Version:
-        return self._put_if(name, data, content_type, IfMatch=version)
+    def replace(self, name: str, data: bytes, etag: ETag, *, content_type: str = JSON) -> ETag:
+        return self._put_if(name, data, content_type, IfMatch=etag)
 
     @override
     def put(self, name: str, data: bytes, *, content_type: str) -> None:
@@ -104,7 +104,7 @@ class Bucket(ObjectStore):
             self._client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, **self._extra)
 
     @override
-    def read(self, name: str) -> tuple[bytes, Version] | None:
+    def read(self, name: str) -> tuple[bytes, ETag] | None:
         key = self._key(name)
         with self._explained(key):
             try:
@@ -228,7 +228,7 @@ class Bucket(ObjectStore):
             raise StoreError(f"{self.uri(name)} is too long for S3: {_LONGEST_KEY} bytes, prefix included, are allowed")
         return key
 
-    def _put_if(self, name: str, data: bytes, content_type: str, **condition: Any) -> Version:
+    def _put_if(self, name: str, data: bytes, content_type: str, **condition: Any) -> ETag:
         key, writer = self._key(name), uuid.uuid4().hex
         with self._explained(key):
             try:
@@ -244,13 +244,13 @@ class Bucket(ObjectStore):
             except ClientError as error:
                 if code_of(error) not in _CONFLICTS | _ABSENT:
                     raise
-            version = self._version_by(writer, key)
-        if version is None:
+            etag = self._etag_by(writer, key)
+        if etag is None:
             raise RecordConflictError(f"{self.uri(name)} was written by somebody else")
-        return version
+        return etag
 
-    def _version_by(self, writer: str, key: str) -> Version | None:
-        """The version of the object if `writer` wrote it.
+    def _etag_by(self, writer: str, key: str) -> ETag | None:
+        """The ETag of the object if `writer` wrote it.
 
         When the answer to a write is lost, botocore (or a proxy) sends it again, and the second one meets the first.
         """

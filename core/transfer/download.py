@@ -20,7 +20,7 @@ from prefect_omnivideo.core.gateways.specification import Answer
 from prefect_omnivideo.core.media.containers import HEAD, MP4, QUICKTIME, Boxes, Container, recognise
 from prefect_omnivideo.core.transfer.fetch import Source, fetch
 from prefect_omnivideo.core.transfer.prefetch import ahead
-from prefect_omnivideo.core.transfer.url_policy import place
+from prefect_omnivideo.core.transfer.url_policy import safe_url
 
 LONGEST_DELAY = 120.0
 """Seconds; a server that asks for a longer pause is asked again after this one."""
@@ -128,10 +128,10 @@ class Download:
             return
         if status == 416 and self.size:
             self._start_over()
-            raise InterruptedTransferError(f"{place(url)}: cannot be continued")
-        said = f"{place(url)}: answered {status}"
+            raise InterruptedTransferError(f"{safe_url(url)}: cannot be continued")
+        said = f"{safe_url(url)}: answered {status}"
         if status == 401 and with_key:
-            raise TransferError(f"{said}: the API key of {place(self._source.base_url)} is not accepted")
+            raise TransferError(f"{said}: the API key of {safe_url(self._source.base_url)} is not accepted")
         if status in (403, 404, 410) or (400 <= status < 500 and self._source.has_expired):
             raise LinkExpiredError(f"{said}: the link is no longer good; asking for the job again gives a fresh one")
         if status in (202, 408, 425, 429) or status >= 500:
@@ -210,7 +210,7 @@ class Download:
 
     @property
     def _place(self) -> str:
-        return place(self._source.url)
+        return safe_url(self._source.url)
 
     def _interrupted(self, what: str, error: Exception) -> InterruptedTransferError:
         return InterruptedTransferError(f"{self._place}: {what} ({type(error).__name__})")

@@ -14,7 +14,7 @@ import httpx
 from pydantic import SecretStr
 
 from prefect_omnivideo.core.errors import TransferError
-from prefect_omnivideo.core.transfer.url_policy import check_link, check_peer, origin, place, proxy_for, same_origin
+from prefect_omnivideo.core.transfer.url_policy import check_link, check_peer, origin, proxy_for, safe_url, same_origin
 
 MAX_REDIRECTS = 5
 CONNECT_SECONDS = 10.0
@@ -84,7 +84,7 @@ def fetch(source: Source, headers: Mapping[str, str], timeout: float) -> Generat
                 break
             url = _join(url, response.headers["location"])
         else:
-            raise TransferError(f"{place(source.url)}: more than {MAX_REDIRECTS} redirects")
+            raise TransferError(f"{safe_url(source.url)}: more than {MAX_REDIRECTS} redirects")
         yield Fetched(response, url, key is not None)
 
 
@@ -121,4 +121,4 @@ def _join(url: str, location: str) -> str:
     try:
         return str(httpx.URL(url).join(location))
     except httpx.InvalidURL:
-        raise TransferError(f"{place(url)}: redirects to something that is no URL") from None
+        raise TransferError(f"{safe_url(url)}: redirects to something that is no URL") from None

@@ -38,7 +38,7 @@ def same_origin(a: str, b: str) -> bool:
     return origin(a) == origin(b)
 
 
-def place(url: str) -> str:
+def safe_url(url: str) -> str:
     """Host and path of a URL, for messages: the query may hold a signature, the user part a password."""
     parsed = _parse(url)
     port = "" if parsed.port is None else f":{parsed.port}"
@@ -56,11 +56,11 @@ def check_link(url: str, base_url: str) -> None:
         OSError: the name does not resolve now.
     """
     if _parse(url).userinfo:
-        raise TransferError(f"link to {place(url)} refused: it carries a name or password")
+        raise TransferError(f"link to {safe_url(url)} refused: it carries a name or password")
     if origin(url) == origin(base_url):
         return
     if any(map(_is_inside, _addresses(url))) and not any(map(_is_inside, _addresses(base_url))):
-        raise TransferError(f"link to {place(url)} refused: a private address")
+        raise TransferError(f"link to {safe_url(url)} refused: a private address")
 
 
 def check_peer(response: httpx.Response, url: str, base_url: str) -> None:
@@ -75,7 +75,7 @@ def check_peer(response: httpx.Response, url: str, base_url: str) -> None:
     if not peer or proxy_for(url) or origin(url) == origin(base_url):
         return
     if _is_inside(peer[0]) and not any(map(_is_inside, _addresses(base_url))):
-        raise TransferError(f"answer of {place(url)} refused: it came from a private address")
+        raise TransferError(f"answer of {safe_url(url)} refused: it came from a private address")
 
 
 def proxy_for(url: str) -> str | None:

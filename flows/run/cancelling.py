@@ -26,6 +26,7 @@ from prefect_omnivideo.core.records.batch import batch_name
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.tasks.events import announce_video
 
 
 async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -38,7 +39,7 @@ async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: St
     parameters = flow.validate_parameters(flow_run.parameters)
     given = parameters["credentials"]
     accounts = [block.account() for block in ([given] if isinstance(given, GatewayCredentials) else given)]
-    records = Records(parameters["store"].open())
+    records = Records(parameters["store"].open(), announce_video)
     moment = flow_run.expected_start_time or datetime.now(UTC)
     batch = batch_name(parameters.get("batch") or None, default=str(flow_run.id), moment=moment)
     mine = [
@@ -86,10 +87,10 @@ async def _cancel(record: VideoRecord, owner: Account | None, records: Records, 
     except OmniVideoError as error:
         return f"{goes_on} ({error})"
     if confirmed is None:
-        return f"{goes_on}; {owner.provider.title} documents no way to cancel"
+        return f"{goes_on}; {owner.gateway.title} documents no way to cancel"
     if not confirmed:
-        return f"{goes_on}; {owner.provider.title} refused to cancel it"
-    said = f"cancelled at {owner.provider.title}, which does not say whether it refunds"
+        return f"{goes_on}; {owner.gateway.title} refused to cancel it"
+    said = f"cancelled at {owner.gateway.title}, which does not say whether it refunds"
 
     def step(latest: VideoRecord) -> VideoRecord | None:
         return latest.failed("cancelled", said) if latest.awaits(attempt.task_id) else None

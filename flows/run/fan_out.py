@@ -38,7 +38,7 @@ def eligible(
                 refusals[index] = error
         if len(refusals) == len(credentials):
             problems += [
-                Problem(f"prompt {number}, {credentials[index].provider.title}, {field}", rule, accepted)
+                Problem(f"prompt {number}, {credentials[index].gateway.title}, {field}", rule, accepted)
                 for index, error in refusals.items()
                 for field, rule, accepted in error.problems
             ]

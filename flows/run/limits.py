@@ -15,7 +15,7 @@ def limit_name(account: GatewayCredentials) -> str:
 
     `prefect gcl create omnivideo-apimart-prod --limit 50` holds all workers together to 50 jobs.
     """
-    return f"omnivideo-{account.provider.name}-{account.account_name}"
+    return f"omnivideo-{account.gateway.name}-{account.account_name}"
 
 
 async def limited(accounts: Sequence[GatewayCredentials]) -> frozenset[str]:

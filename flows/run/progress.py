@@ -11,7 +11,7 @@ from prefect.artifacts import (
     aupdate_progress_artifact,
 )
 
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.reports.report import BatchReport, markdown_text, reason
 
@@ -65,8 +65,8 @@ def _row(record: VideoRecord) -> dict[str, str | float | None]:
         "seconds": duration if isinstance(duration, int | float) else None,
         "MB": round(file.size / 1e6, 2) if file else None,
         "cost": record.cost,
-        "gateway": get_provider(record.attempt.provider).title,
+        "gateway": get_gateway(record.attempt.gateway).title,
         "task id": markdown_text(record.attempt.task_id or ""),
         "key": record.key,
-        "reason": markdown_text(reason(record) or "; ".join(record.differences)),
+        "reason": markdown_text(reason(record) or "; ".join(record.mismatches)),
     }

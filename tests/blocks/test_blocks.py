@@ -68,7 +68,7 @@ def test_five_gateways_and_two_stores() -> None:
 def test_documented_addresses_and_limits(kind: Any) -> None:
     given = {"base_url": "https://gateway.example"} if kind is SoraCompatibleCredentials else {}
     account = kind(api_key="sk-secret", **given).account()
-    assert account.base_url == (account.provider.base_url or "https://gateway.example")
+    assert account.base_url == (account.gateway.base_url or "https://gateway.example")
     assert account.requests_in_flight <= 16
 
 

@@ -25,8 +25,8 @@ def omnivideo(*arguments: str, text: str = "") -> subprocess.CompletedProcess[st
     )
 
 
-def encoded(provider: str, request: dict[str, Any], *arguments: str) -> dict[str, Any]:
-    done = omnivideo("encode", "--provider", provider, *arguments, text=json.dumps(request))
+def encoded(gateway: str, request: dict[str, Any], *arguments: str) -> dict[str, Any]:
+    done = omnivideo("encode", "--gateway", gateway, *arguments, text=json.dumps(request))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -53,7 +53,7 @@ def test_encode_takes_the_other_route() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "text", "said"),
+    ("gateway", "text", "said"),
     [
         ("jimmyai", '{"prompt": "x", "duration": 5}', "duration"),
         ("apimart", '{"prompt": "x", "colour": "red"}', "colour"),
@@ -62,8 +62,8 @@ def test_encode_takes_the_other_route() -> None:
         ("nobody", '{"prompt": "x"}', "12ai"),
     ],
 )
-def test_encode_refuses_with_exit_code_2(provider: str, text: str, said: str) -> None:
-    done = omnivideo("encode", "--provider", provider, text=text)
+def test_encode_refuses_with_exit_code_2(gateway: str, text: str, said: str) -> None:
+    done = omnivideo("encode", "--gateway", gateway, text=text)
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stdout == ""
@@ -75,11 +75,11 @@ def parked(tmp_path: Path) -> tuple[Path, str]:
     """A store with one video of unknown outcome, and its key."""
     moment = now()
     attempt = Attempt(
-        provider="apimart",
+        gateway="apimart",
         account="prod",
         base_url="https://api.apimart.ai",
         submit_path="/v1/videos/generations",
-        claim="c",
+        claim_id="c",
         started_at=moment,
         claim_ends_at=moment,
     )

@@ -128,7 +128,7 @@ async def test_another_account_does_not_touch_what_it_did_not_submit(
     sandbox = slow_sandbox
     await generate_videos(["mine"], credentials(sandbox, "apimart"), store, batch="mine", deadline=0.01)
     report = await generate_videos(["mine"], credentials(sandbox, "jimmyai"), store, batch="mine")
-    assert [record.attempt.provider for record in report.pending] == ["apimart"]
+    assert [record.attempt.gateway for record in report.pending] == ["apimart"]
     with pytest.raises(JobError, match="Run again with that account"):
         await generate_video("mine", credentials(sandbox, "jimmyai"), store, batch="mine")
     assert bill(sandbox) == Counter({"mine": 1})

@@ -75,7 +75,7 @@ async def test_cancelling_says_what_goes_on_and_leaves_it_to_be_collected(
     run.parameters = {"prompts": ["x"], "credentials": accounts, "store": store, "batch": "b"}
     await report_cancellation(generate_videos, run, state)
     records = {record.request.prompt: record for record in Records(store.open()).batch("b")}
-    by_gateway = {record.attempt.provider: record for record in records.values()}
+    by_gateway = {record.attempt.gateway: record for record in records.values()}
     assert by_gateway["12ai"].state is VideoState.FAILED
     assert by_gateway["12ai"].failure is not None
     assert by_gateway["12ai"].failure.category == "cancelled"

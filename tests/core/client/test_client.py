@@ -20,7 +20,7 @@ from prefect_omnivideo.core.errors import (
     SubmissionUnknownError,
     UnreachableError,
 )
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Job
 from prefect_omnivideo.core.gateways.validation import translate
 from prefect_omnivideo.core.request import VideoRequest
@@ -28,14 +28,14 @@ from tests.clock import VirtualClock
 from tests.core.client.server import Received, Server, answer, as_apimart, serving
 
 KEY = "sk-very-secret"
-PROVIDER = get_provider("apimart")
+PROVIDER = get_gateway("apimart")
 PATH = PROVIDER.routes[0].submit
 BODY = translate(PROVIDER, VideoRequest(prompt="a red apple"))
 
 
 def account(server: Server, **limits: Any) -> Account:
     return Account(
-        provider=PROVIDER,
+        gateway=PROVIDER,
         name="test",
         base_url=server.url,
         api_key=SecretStr(KEY),

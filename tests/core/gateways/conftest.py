@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from prefect_omnivideo.core.errors import Problem, RequestError
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import HttpCall
 from prefect_omnivideo.core.gateways.validation import check_native, translate
 from prefect_omnivideo.core.request import VideoRequest
@@ -17,9 +17,9 @@ Wanted = Mapping[str, Any] | VideoRequest
 
 
 def _call(name: str, wanted: Wanted) -> HttpCall:
-    provider = get_provider(name)
-    native = translate(provider, wanted) if isinstance(wanted, VideoRequest) else check_native(provider, wanted)
-    return provider.encode(native, provider.routes[0].submit)
+    gateway = get_gateway(name)
+    native = translate(gateway, wanted) if isinstance(wanted, VideoRequest) else check_native(gateway, wanted)
+    return gateway.encode(native, gateway.routes[0].submit)
 
 
 def _problem(name: str, wanted: Wanted) -> Problem:

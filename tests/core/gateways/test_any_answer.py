@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from prefect_omnivideo.core.errors import NotAcceptedError, OmniVideoError, SubmissionUnknownError
 from prefect_omnivideo.core.gateways.answers import job_failure, read_status, read_submission, retry_after
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Answer, JobStatus
 from prefect_omnivideo.core.gateways.validation import is_link
 
@@ -45,22 +45,22 @@ def _answer(status: int, body: Any) -> Answer:
 @_quick
 @given(st.sampled_from(_GATEWAYS), st.integers(200, 599), _ANSWERS)
 def test_a_status_is_readable_or_a_typed_error(gateway: str, status: int, body: Any) -> None:
-    provider = get_provider(gateway)
+    gateway = get_gateway(gateway)
     with suppress(OmniVideoError):
-        job = read_status(provider, _answer(status, body), "task_1")
+        job = read_status(gateway, _answer(status, body), "task_1")
         assert job.task_id == "task_1"
         assert 200 <= status < 300
         assert all(map(is_link, job.urls))
         assert not job.urls or job.status is JobStatus.SUCCEEDED
         assert job.progress is None or 0 <= job.progress <= 100
-        str(job_failure(provider, job)).encode("utf-8")
+        str(job_failure(gateway, job)).encode("utf-8")
 
 
 @_quick
 @given(st.sampled_from(_GATEWAYS), st.integers(200, 299), _ANSWERS)
 def test_a_good_submission_gives_a_named_job_or_raises(gateway: str, status: int, body: Any) -> None:
     with suppress(NotAcceptedError, SubmissionUnknownError):
-        job = read_submission(get_provider(gateway), _answer(status, body))
+        job = read_submission(get_gateway(gateway), _answer(status, body))
         assert job.task_id.strip()
         assert job.status is not JobStatus.SUCCEEDED or job.urls
 
@@ -70,7 +70,7 @@ def test_a_good_submission_gives_a_named_job_or_raises(gateway: str, status: int
 def test_an_error_status_never_gives_a_job(gateway: str, status: int, body: Any) -> None:
     error: OmniVideoError | None = None
     try:
-        read_submission(get_provider(gateway), _answer(status, body))
+        read_submission(get_gateway(gateway), _answer(status, body))
     except (NotAcceptedError, SubmissionUnknownError) as raised:
         error = raised
     assert error is not None

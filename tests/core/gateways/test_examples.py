@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prefect_omnivideo.core.gateways.registry import provider_names
+from prefect_omnivideo.core.gateways.registry import gateway_names
 
 _FILES = {path.stem: json.loads(path.read_text("utf-8")) for path in Path(__file__).parent.glob("examples/*.json")}
 _EXAMPLES = [
@@ -22,7 +22,7 @@ def test_every_gateway_has_all_its_examples() -> None:
     """The documents hold this many different request examples."""
     counts = {gateway: len(examples) for gateway, examples in _FILES.items()}
     assert counts == {"12ai": 3, "omnirouters": 20, "sora": 2, "apimart": 4, "jimmyai": 2}
-    assert set(counts) <= set(provider_names())
+    assert set(counts) <= set(gateway_names())
 
 
 @pytest.mark.parametrize(("gateway", "body"), _EXAMPLES)

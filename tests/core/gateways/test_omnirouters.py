@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.request import VideoRequest
 
 _IMAGE, _VIDEO, _AUDIO = "https://e.com/a.png", "https://e.com/a.mp4", "https://e.com/a.mp3"
@@ -87,10 +87,10 @@ def test_what_the_page_does_not_list_passes_through(call: Any) -> None:
 
 
 def test_both_routes_take_the_same_body() -> None:
-    provider = get_provider("omnirouters")
-    body = provider.native.model_validate(_BASE)
-    assert [provider.encode(body, route.submit).json for route in provider.routes] == [_BASE, _BASE]
-    assert [route.status for route in provider.routes] == [
+    gateway = get_gateway("omnirouters")
+    body = gateway.native.model_validate(_BASE)
+    assert [gateway.encode(body, route.submit).json for route in gateway.routes] == [_BASE, _BASE]
+    assert [route.status for route in gateway.routes] == [
         "/v1/videos/{task_id}",
         "/v1/video/generations/{task_id}",
     ]

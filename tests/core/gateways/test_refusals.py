@@ -21,7 +21,7 @@ from prefect_omnivideo.core.errors import (
     UnavailableError,
 )
 from prefect_omnivideo.core.gateways.answers import find_refusal, read_status, read_submission, retry_after
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Answer
 
 _HTML = "<html><title>524: A timeout occurred</title></html>"
@@ -129,11 +129,11 @@ _CASES: list[Any] = [
 @pytest.mark.parametrize(("gateway", "status", "body", "kind", "resend"), _CASES)
 def test_a_refused_submission(gateway: str, status: int, body: Any, kind: type[OmniVideoError], resend: bool) -> None:
     with pytest.raises(OmniVideoError) as caught:
-        read_submission(get_provider(gateway), _answer(status, body))
+        read_submission(get_gateway(gateway), _answer(status, body))
     assert type(caught.value) is kind
     assert caught.value.safe_to_resend is resend
     assert caught.value.may_have_cost is (kind is _UNKNOWN)
-    assert get_provider(gateway).title in str(caught.value)
+    assert get_gateway(gateway).title in str(caught.value)
 
 
 _DENIED = {401, 402, 403}
@@ -142,11 +142,11 @@ _DENIED = {401, 402, 403}
 @pytest.mark.parametrize(("gateway", "status", "body", "kind", "resend"), _CASES)
 def test_the_same_on_a_status_query(gateway: str, status: int, body: Any, kind: Any, resend: bool) -> None:
     """Whatever the answer, the job goes on: only the key can be at fault, and waiting helps with all else."""
-    provider = get_provider(gateway)
-    refusal = find_refusal(provider, _answer(status, body))
+    gateway = get_gateway(gateway)
+    refusal = find_refusal(gateway, _answer(status, body))
     denied = refusal is not None and refusal.status in _DENIED
     with pytest.raises(StatusDeniedError if denied else StatusUnavailableError) as caught:
-        read_status(provider, _answer(status, body), "task_1")
+        read_status(gateway, _answer(status, body), "task_1")
     assert "task_1" in str(caught.value)
     assert caught.value.may_have_cost
 
@@ -172,13 +172,13 @@ def test_only_the_gateway_itself_can_say_that_a_task_is_not_there(
     gateway: str, status: int, body: Any, not_found: bool
 ) -> None:
     with pytest.raises(StatusUnavailableError) as caught:
-        read_status(get_provider(gateway), _answer(status, body), "task_1")
+        read_status(get_gateway(gateway), _answer(status, body), "task_1")
     assert caught.value.not_found is not_found
 
 
 def test_the_message_carries_code_reason_and_advice() -> None:
     with pytest.raises(NoBalanceError) as caught:
-        read_submission(get_provider("sora"), _answer(403, _flat("insufficient_user_quota", "余额不足")))
+        read_submission(get_gateway("sora"), _answer(403, _flat("insufficient_user_quota", "余额不足")))
     assert "HTTP 403 insufficient_user_quota: 余额不足" in str(caught.value)
     assert "Top up" in str(caught.value)
     assert caught.value.http_status == 403
@@ -186,12 +186,12 @@ def test_the_message_carries_code_reason_and_advice() -> None:
 
 def test_a_redirect_is_blamed_on_the_base_url() -> None:
     with pytest.raises(RefusedError, match="base URL redirects"):
-        read_submission(get_provider("sora"), _answer(301, ""))
+        read_submission(get_gateway("sora"), _answer(301, ""))
 
 
 def test_a_long_reason_is_cut() -> None:
     with pytest.raises(RefusedError) as caught:
-        read_submission(get_provider("sora"), _answer(400, {"message": "x" * 100_000}))
+        read_submission(get_gateway("sora"), _answer(400, {"message": "x" * 100_000}))
     assert len(str(caught.value)) < 700
 
 
@@ -215,8 +215,8 @@ def test_retry_after_as_a_date() -> None:
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_reaches_the_error(status: int) -> None:
     with pytest.raises(RateLimitedError) as caught:
-        read_submission(get_provider("sora"), _answer(status, _nested(), {"retry-after": "9"}))
+        read_submission(get_gateway("sora"), _answer(status, _nested(), {"retry-after": "9"}))
     assert caught.value.retry_after == 9.0
     with pytest.raises(StatusUnavailableError) as later:
-        read_status(get_provider("sora"), _answer(status, _nested(), {"retry-after": "9"}), "t")
+        read_status(get_gateway("sora"), _answer(status, _nested(), {"retry-after": "9"}), "t")
     assert later.value.retry_after == 9.0

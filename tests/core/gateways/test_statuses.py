@@ -9,14 +9,14 @@ import pytest
 
 from prefect_omnivideo.core.errors import StatusUnavailableError
 from prefect_omnivideo.core.gateways.answers import job_failure, normalise, read_status
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Answer, Job, JobStatus
 
 _URL, _OTHER = "https://cdn.example.com/v.mp4", "https://cdn.example.com/w.mp4"
 
 
 def _status(gateway: str, body: Any) -> Job:
-    return read_status(get_provider(gateway), Answer(200, {}, body, str(body)[:500]), "task_1")
+    return read_status(get_gateway(gateway), Answer(200, {}, body, str(body)[:500]), "task_1")
 
 
 _NEW_API = {"": "queued", "NOT_START": "queued", "SUBMITTED": "queued", "QUEUED": "queued", "UNKNOWN": "queued"} | {
@@ -71,8 +71,8 @@ def test_words_are_compared_without_case_and_margin(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["in-progress", "In Progress", "IN_PROGRESS"])
 def test_hyphens_and_blanks_count_as_underscores(word: str) -> None:
-    provider = get_provider("apimart")
-    assert provider.statuses[normalise(word)] is JobStatus.RUNNING
+    gateway = get_gateway("apimart")
+    assert gateway.statuses[normalise(word)] is JobStatus.RUNNING
 
 
 @pytest.mark.parametrize(
@@ -259,12 +259,12 @@ def test_an_unreadable_status_is_no_status(body: Any) -> None:
 @pytest.mark.parametrize(
     ("gateway", "body", "code", "message", "category"),
     [
-        ("12ai", {"id": "t", "status": "failed", "error": {"message": "no", "code": "c"}}, "c", "no", "provider error"),
-        ("12ai", {"id": "t", "status": "failed", "error": "no"}, "", "no", "provider error"),
-        ("12ai", {"id": "t", "status": "failure", "fail_reason": "no"}, "", "no", "provider error"),
-        ("12ai", {"id": "t", "status": "failed", "error": {"why": 3}}, "", '{"why": 3}', "provider error"),
-        ("sora", {"id": "t", "status": "failed"}, "", "", "provider error"),
-        ("sora", {"id": "t", "status": "failed", "error": None}, "", "", "provider error"),
+        ("12ai", {"id": "t", "status": "failed", "error": {"message": "no", "code": "c"}}, "c", "no", "gateway error"),
+        ("12ai", {"id": "t", "status": "failed", "error": "no"}, "", "no", "gateway error"),
+        ("12ai", {"id": "t", "status": "failure", "fail_reason": "no"}, "", "no", "gateway error"),
+        ("12ai", {"id": "t", "status": "failed", "error": {"why": 3}}, "", '{"why": 3}', "gateway error"),
+        ("sora", {"id": "t", "status": "failed"}, "", "", "gateway error"),
+        ("sora", {"id": "t", "status": "failed", "error": None}, "", "", "gateway error"),
         ("sora", {"id": "t", "status": "expired"}, "", "", "expired"),
         (
             "apimart",
@@ -274,7 +274,7 @@ def test_an_unreadable_status_is_no_status(body: Any) -> None:
             },
             "400",
             "no",
-            "provider error",
+            "gateway error",
         ),
         ("apimart", {"code": 200, "data": {"id": "t", "status": "cancelled"}}, "", "", "cancelled"),
         (
@@ -289,7 +289,7 @@ def test_an_unreadable_status_is_no_status(body: Any) -> None:
             {"code": "20000", "msg": "ok", "data": {"status": "failed", "error_msg": "Read timed out"}},
             "",
             "Read timed out",
-            "provider error",
+            "gateway error",
         ),
         (
             "omnirouters",
@@ -305,7 +305,7 @@ def test_an_unreadable_status_is_no_status(body: Any) -> None:
 def test_a_failed_job_says_why(gateway: str, body: Any, code: str, message: str, category: str) -> None:
     job = _status(gateway, body)
     assert (job.error_code, job.error_message) == (code, message)
-    error = job_failure(get_provider(gateway), job)
+    error = job_failure(get_gateway(gateway), job)
     assert (error.category, error.may_have_cost, error.waiting_helps) == (category, True, False)
     assert "task_1" in str(error)
     assert (message or "no reason given") in str(error)

@@ -9,7 +9,7 @@ import pytest
 
 from prefect_omnivideo.core.errors import SubmissionUnknownError
 from prefect_omnivideo.core.gateways.answers import read_submission
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Answer, JobStatus
 
 QUEUED, RUNNING, SUCCEEDED = JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.SUCCEEDED
@@ -123,13 +123,13 @@ def _answer(body: Any, status: int = 200, **headers: str) -> Answer:
     ],
 )
 def test_the_accepted_job(gateway: str, body: Any, task_id: str, status: JobStatus) -> None:
-    job = read_submission(get_provider(gateway), _answer(body))
+    job = read_submission(get_gateway(gateway), _answer(body))
     assert (job.task_id, job.status) == (task_id, status)
 
 
 @pytest.mark.parametrize("stamp", [1760000000, 1760000000000, "1760000000"])
 def test_times_are_seconds_or_milliseconds(stamp: int | str) -> None:
-    job = read_submission(get_provider("sora"), _answer({"id": "v", "created_at": stamp}))
+    job = read_submission(get_gateway("sora"), _answer({"id": "v", "created_at": stamp}))
     assert job.created_at == datetime(2025, 10, 9, 8, 53, 20, tzinfo=UTC)
 
 
@@ -156,11 +156,11 @@ def test_times_are_seconds_or_milliseconds(stamp: int | str) -> None:
 def test_a_good_answer_without_a_task_id_is_unknown(body: Any) -> None:
     """The job may exist: such an answer is neither an acceptance nor a refusal."""
     with pytest.raises(SubmissionUnknownError, match="without a task id"):
-        read_submission(get_provider("omnirouters"), _answer(body))
+        read_submission(get_gateway("omnirouters"), _answer(body))
 
 
 def test_any_2xx_is_an_acceptance() -> None:
-    assert read_submission(get_provider("sora"), _answer({"id": "v"}, status=202)).task_id == "v"
+    assert read_submission(get_gateway("sora"), _answer({"id": "v"}, status=202)).task_id == "v"
 
 
 @pytest.mark.parametrize(
@@ -175,5 +175,5 @@ def test_any_2xx_is_an_acceptance() -> None:
     ids=str,
 )
 def test_when_to_ask_next(headers: dict[str, str], seconds: float | None) -> None:
-    job = read_submission(get_provider("sora"), _answer({"id": "v"}, **headers))
+    job = read_submission(get_gateway("sora"), _answer({"id": "v"}, **headers))
     assert job.poll_after == seconds

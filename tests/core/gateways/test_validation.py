@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from prefect_omnivideo.core.errors import Problem, RequestError
-from prefect_omnivideo.core.gateways.registry import get_provider, provider_names
+from prefect_omnivideo.core.gateways.registry import gateway_names, get_gateway
 from prefect_omnivideo.core.gateways.specification import JobStatus, join_url
 from prefect_omnivideo.core.gateways.validation import (
     check_native,
@@ -39,36 +39,36 @@ _GATEWAYS = ("12ai", "apimart", "jimmyai", "omnirouters", "sora")
 
 
 def test_the_five_gateways_are_found_by_entry_point() -> None:
-    assert set(_GATEWAYS) <= set(provider_names())
-    assert [get_provider(name).name for name in _GATEWAYS] == list(_GATEWAYS)
+    assert set(_GATEWAYS) <= set(gateway_names())
+    assert [get_gateway(name).name for name in _GATEWAYS] == list(_GATEWAYS)
 
 
 def test_an_unknown_gateway_is_answered_with_the_known_ones() -> None:
     with pytest.raises(RequestError, match="12ai, apimart, jimmyai, omnirouters, sora"):
-        get_provider("nope")
+        get_gateway("nope")
 
 
 @pytest.mark.parametrize("name", _GATEWAYS)
 def test_every_field_is_either_honoured_or_has_a_hint(name: str) -> None:
-    provider = get_provider(name)
+    gateway = get_gateway(name)
     fields = set(VideoRequest.model_fields) - {"take", "options"}
-    assert provider.fields.keys() | provider.hints.keys() == fields
-    assert not provider.fields.keys() & provider.hints.keys()
-    assert all(provider.hints.values())
+    assert gateway.fields.keys() | gateway.hints.keys() == fields
+    assert not gateway.fields.keys() & gateway.hints.keys()
+    assert all(gateway.hints.values())
 
 
 @pytest.mark.parametrize("name", _GATEWAYS)
 @pytest.mark.parametrize("wish", _WISHES)
 def test_a_wish_reaches_the_wire_or_is_refused_by_name(name: str, wish: str) -> None:
     """Nothing is silently dropped: each single wish changes the body, is a fixed fact of the model, or is an error."""
-    provider = get_provider(name)
+    gateway = get_gateway(name)
     fixed = {("12ai", "duration"), ("12ai", "resolution")}
-    bare = translate(provider, VideoRequest(prompt="x")).model_dump(exclude_unset=True)
+    bare = translate(gateway, VideoRequest(prompt="x")).model_dump(exclude_unset=True)
     # OmniRouters is told its default resolution in any case.
     told_anyway = (name, wish) in fixed or (name, wish) == ("omnirouters", "resolution")
     problems: tuple[Problem, ...] = ()
     try:
-        body = translate(provider, VideoRequest(prompt="x", **{wish: _WISHES[wish]})).model_dump(exclude_unset=True)
+        body = translate(gateway, VideoRequest(prompt="x", **{wish: _WISHES[wish]})).model_dump(exclude_unset=True)
     except RequestError as error:
         body, problems = bare, error.problems
     assert body != bare or told_anyway or (problems[0].field.startswith(wish) and problems[0].accepted)
@@ -76,10 +76,10 @@ def test_a_wish_reaches_the_wire_or_is_refused_by_name(name: str, wish: str) -> 
 
 @pytest.mark.parametrize("name", _GATEWAYS)
 def test_every_unsupported_field_is_named_at_once(name: str) -> None:
-    provider = get_provider(name)
-    wishes = {wish: _WISHES[wish] for wish in provider.hints}
+    gateway = get_gateway(name)
+    wishes = {wish: _WISHES[wish] for wish in gateway.hints}
     with pytest.raises(RequestError) as caught:
-        translate(provider, VideoRequest(prompt="x", **wishes), subject="line 3")
+        translate(gateway, VideoRequest(prompt="x", **wishes), subject="line 3")
     assert [problem.field for problem in caught.value.problems] == sorted(wishes)
     assert str(caught.value).startswith("line 3 not acceptable")
 
@@ -89,20 +89,20 @@ def test_every_unsupported_field_is_named_at_once(name: str) -> None:
 )
 def test_what_json_cannot_carry_is_refused_before_anything_is_sent(value: object) -> None:
     with pytest.raises(RequestError, match="cannot be written as JSON"):
-        check_native(get_provider("omnirouters"), {"model": "m", "prompt": "x", "metadata": {"a": value}})
+        check_native(get_gateway("omnirouters"), {"model": "m", "prompt": "x", "metadata": {"a": value}})
 
 
 def test_options_win_and_pass_the_same_rules() -> None:
-    provider = get_provider("jimmyai")
-    body = translate(provider, VideoRequest(prompt="x", duration=4, options={"duration": 8}))
+    gateway = get_gateway("jimmyai")
+    body = translate(gateway, VideoRequest(prompt="x", duration=4, options={"duration": 8}))
     assert body.model_dump(exclude_unset=True)["duration"] == 8
     with pytest.raises(RequestError, match="duration"):
-        translate(provider, VideoRequest(prompt="x", options={"duration": 5}))
+        translate(gateway, VideoRequest(prompt="x", options={"duration": 5}))
 
 
 def test_every_problem_is_told_not_only_the_first() -> None:
     with pytest.raises(RequestError) as caught:
-        check_native(get_provider("12ai"), {"model": "x", "size": "big"})
+        check_native(get_gateway("12ai"), {"model": "x", "size": "big"})
     assert {problem.field for problem in caught.value.problems} == {"model", "prompt", "size"}
 
 

@@ -54,7 +54,7 @@ async def test_every_gateway_delivers(gateway: str, sandbox: Sandbox, records: R
     assert (file.size, file.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     assert file.name == f"{record.stem}.mp4"
     assert file.media["codec"] == "h264"
-    assert record.differences == ()
+    assert record.mismatches == ()
     assert file.poster is not None
     with records.store.open(file.poster) as poster:
         assert poster.read(2) == b"\xff\xd8"
@@ -240,8 +240,8 @@ async def test_videos_come_home_a_few_at_a_time(sandbox: Sandbox, tmp_path: Path
 async def test_what_was_left_behind_is_removed_by_a_later_run(
     records: Records, tmp_path: Path, log: logging.Logger
 ) -> None:
-    left = tmp_path / "another batch" / ".0123.part"
-    left.parent.mkdir()
+    left = tmp_path / "videos" / "another batch" / ".0123.part"
+    left.parent.mkdir(parents=True)
     left.touch()
     await clean_up(records.store, log)
     assert left.exists(), "it may still be written"
@@ -277,8 +277,8 @@ async def test_what_came_otherwise_is_written_down(
 
     monkeypatch.setattr(media, "probe", lambda file: {"duration": 5.0, "width": 1280, "height": 720, "audio": True})
     record = await make(sandbox, "jimmyai", VideoRequest(prompt="ten seconds", duration=10), records, log)
-    assert len(record.differences) == 1
-    assert "10" in record.differences[0]
+    assert len(record.mismatches) == 1
+    assert "10" in record.mismatches[0]
 
 
 async def test_without_the_media_extra_everything_else_works(

@@ -63,7 +63,7 @@ async def test_the_object_says_what_it_is(s3: S3Server, log: logging.Logger, siz
     assert found["ContentType"] == "video/mp4"
     assert {name.lower(): value for name, value in found["Metadata"].items()} == {
         "key": record.key,
-        "provider": "apimart",
+        "gateway": "apimart",
         "task-id": record.attempt.task_id,
     }
     assert found["ChecksumCRC32"]

@@ -36,7 +36,7 @@ class LosesAnAnswer(Folder):
             others = Records(Folder(self.path))
             current = others.get(name)
             assert current is not None
-            others.save(current.record.failed("moderated", "the filter refused it"), current.version)
+            others.save(current.record.failed("moderated", "the filter refused it"), current.etag)
             raise StoreUnavailableError("the answer was lost")
         return written
 
@@ -85,18 +85,18 @@ async def test_a_task_id_that_comes_after_a_persons_decision_is_kept(
     )
     current = records.load(BATCH, REQUEST)
     assert current is not None
-    records.save(slow, current.version)
+    records.save(slow, current.etag)
     settle.resubmit(records, REQUEST.key, BATCH)
     if again:
         await submit(REQUEST, account, records, BATCH, log)
     current = records.load(BATCH, REQUEST)
     assert current is not None
-    late = current.record.accepted(first.attempt.claim, "task_late")
+    late = current.record.accepted(first.attempt.claim_id, "task_late")
     assert late is not None
     assert late.state is VideoState.SUBMITTED
     assert late.attempts[0].task_id == "task_late"
     assert len(late.attempts) == (2 if again else 1)
     assert late.attempt.task_id == ("task_late" if not again else current.record.attempt.task_id)
     assert late.attempt.failure is None
-    assert late.accepted(first.attempt.claim, "task_late") is None, "once is enough"
+    assert late.accepted(first.attempt.claim_id, "task_late") is None, "once is enough"
     assert late.updated_at <= now()

@@ -183,7 +183,7 @@ async def test_a_claim_whose_process_died_is_parked(sandbox: Sandbox, records: R
     attempt = current.record.attempt
     dead = attempt.model_copy(update={"task_id": None, "claim_ends_at": now() - timedelta(seconds=1)})
     dead_record = current.record.model_copy(update={"state": VideoState.SUBMITTING, "attempts": (dead,)})
-    records.save(dead_record, current.version)
+    records.save(dead_record, current.etag)
     bill = len(sandbox.jobs())
     assert (await submit(request, account, records, BATCH, log)).state is VideoState.UNKNOWN
     assert len(sandbox.jobs()) == bill

@@ -112,7 +112,7 @@ async def test_the_finished_job_has_a_link(gateway: str, life: Life) -> None:
     assert life.job()["polls"] <= 15
 
 
-ENDS: list[tuple[str, str]] = [("fail", "provider error"), ("moderated", "moderated")]
+ENDS: list[tuple[str, str]] = [("fail", "gateway error"), ("moderated", "moderated")]
 
 
 @pytest.mark.parametrize("gateway", GATEWAYS)
@@ -142,7 +142,7 @@ async def test_a_video_that_was_stored_meanwhile_is_not_filed_as_failed(life: Li
     record = await life.submit("two runs at once")
     current = life.records.load("batch", record.request)
     assert current is not None
-    life.records.save(current.record.stored(()), current.version)
+    life.records.save(current.record.stored(()), current.etag)
     error = JobFailedError("late news", category="expired")
     assert (await fail(record, life.records, error, life.log)).state is VideoState.STORED
 

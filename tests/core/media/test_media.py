@@ -8,7 +8,7 @@ import av
 import pytest
 
 from prefect_omnivideo.core.errors import NotAVideoError
-from prefect_omnivideo.core.media.probe import MediaFacts, differences, poster, probe
+from prefect_omnivideo.core.media.probe import MediaFacts, mismatches, poster, probe
 from prefect_omnivideo.core.request import VideoRequest
 
 
@@ -141,13 +141,13 @@ FACTS: MediaFacts = {"width": 1280, "height": 720, "duration": 5.1, "audio": Fal
     ],
 )
 def test_a_difference_is_said(asked: dict[str, object], sentence: str) -> None:
-    assert differences(VideoRequest(prompt="x", **asked), FACTS) == (sentence,)
+    assert mismatches(VideoRequest(prompt="x", **asked), FACTS) == (sentence,)
 
 
 def test_every_difference_is_said() -> None:
     request = VideoRequest(prompt="x", resolution="1080p", duration=10, aspect_ratio="1:1", sound=True)
-    assert len(differences(request, FACTS)) == 4
-    assert differences(VideoRequest(prompt="x", sound=False), FACTS | {"audio": True}) == (
+    assert len(mismatches(request, FACTS)) == 4
+    assert mismatches(VideoRequest(prompt="x", sound=False), FACTS | {"audio": True}) == (
         "asked for no sound, got some",
     )
 
@@ -170,14 +170,14 @@ def test_every_difference_is_said() -> None:
 )
 def test_rounding_is_no_difference(asked: dict[str, object], facts: MediaFacts) -> None:
     """Models draw 1248x704 for 720p, or as many pixels in another shape."""
-    assert differences(VideoRequest(prompt="x", **asked), FACTS | facts) == ()
+    assert mismatches(VideoRequest(prompt="x", **asked), FACTS | facts) == ()
 
 
 def test_an_unusual_shape_is_named_by_its_pixels() -> None:
     request = VideoRequest(prompt="x", aspect_ratio="16:9")
-    assert differences(request, {"width": 500, "height": 100}) == ("asked for 16:9, got 500x100",)
+    assert mismatches(request, {"width": 500, "height": 100}) == ("asked for 16:9, got 500x100",)
 
 
 def test_nothing_known_is_nothing_compared() -> None:
     request = VideoRequest(prompt="x", resolution="1080p", duration=10, aspect_ratio="1:1", sound=True)
-    assert differences(request, {}) == ()
+    assert mismatches(request, {}) == ()

@@ -16,7 +16,7 @@ from queue import Queue
 from typing import Any, Literal, TypeVar
 
 from prefect_omnivideo.core.errors import OmniVideoError, RecordConflictError, StoreUnavailableError
-from prefect_omnivideo.core.storage.base import JSON, ObjectStore, Version
+from prefect_omnivideo.core.storage.base import JSON, ETag, ObjectStore
 
 T = TypeVar("T")
 Fate = Literal["done", "refused", "answer lost", "killed before", "killed after"]
@@ -115,27 +115,27 @@ class Memory(ObjectStore):
     def __init__(self, watch: Callable[[str, bytes | None, bytes], None]) -> None:
         self._objects: dict[str, bytes] = {}
         self._writes = 0
-        self._versions: dict[str, Version] = {}
+        self._etags: dict[str, ETag] = {}
         self._watch = watch
 
-    def create(self, name: str, data: bytes, *, content_type: str = JSON) -> Version:
-        def work() -> Version:
+    def create(self, name: str, data: bytes, *, content_type: str = JSON) -> ETag:
+        def work() -> ETag:
             if name in self._objects:
                 raise RecordConflictError(name)
             return self._write(name, data)
 
         return self._step(work)
 
-    def replace(self, name: str, data: bytes, version: Version, *, content_type: str = JSON) -> Version:
-        def work() -> Version:
-            if self._versions.get(name) != version:
+    def replace(self, name: str, data: bytes, etag: ETag, *, content_type: str = JSON) -> ETag:
+        def work() -> ETag:
+            if self._etags.get(name) != etag:
                 raise RecordConflictError(name)
             return self._write(name, data)
 
         return self._step(work)
 
-    def read(self, name: str) -> tuple[bytes, Version] | None:
-        return self._step(lambda: (self._objects[name], self._versions[name]) if name in self._objects else None)
+    def read(self, name: str) -> tuple[bytes, ETag] | None:
+        return self._step(lambda: (self._objects[name], self._etags[name]) if name in self._objects else None)
 
     def names(self, prefix: str = "") -> Iterator[str]:
         return iter(sorted(name for name in self._objects if name.startswith(prefix)))
@@ -143,11 +143,11 @@ class Memory(ObjectStore):
     def uri(self, name: str) -> str:
         return f"memory:{name}"
 
-    def _write(self, name: str, data: bytes) -> Version:
+    def _write(self, name: str, data: bytes) -> ETag:
         self._watch(name, self._objects.get(name), data)
         self._writes += 1
-        self._objects[name], self._versions[name] = data, str(self._writes)
-        return self._versions[name]
+        self._objects[name], self._etags[name] = data, str(self._writes)
+        return self._etags[name]
 
     def _step(self, work: Callable[[], T]) -> T:
         actor = acting.get(None)

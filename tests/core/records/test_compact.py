@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from prefect_omnivideo.core.records.compact import Packed, PackedRecords, pack
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import parse, record_name
-from tests.core.media.videos import record, stored
+from tests.core.records.samples import record, stored
 
 RECORDS = (
     stored(record("one")),

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.client import GatewayClient
 from prefect_omnivideo.core.errors import JobFailedError, StoreError
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Answer, HttpCall, Job, JobStatus
 from prefect_omnivideo.core.jobs import deliver as delivery
 from prefect_omnivideo.core.jobs import submit as submission
@@ -36,7 +36,7 @@ from tests.core.records.acting import Actor, Memory, Stage, acting, is_expected,
 BATCH = "batch"
 REQUEST = VideoRequest(prompt="a red apple")
 MOST_ACTORS = 3
-PROVIDER = get_provider("apimart")
+PROVIDER = get_gateway("apimart")
 ACCOUNT = Account(PROVIDER, "apimart", "https://gateway.example", SecretStr("key"), PROVIDER.routes[0])
 
 SUBMITTING, SUBMITTED, STORED, FAILED, UNKNOWN = VideoState
@@ -137,7 +137,7 @@ class RecordMachine(RuleBasedStateMachine):
         found = self.records.load(BATCH, REQUEST)
         if found is None:
             return
-        claim = found.record.attempt.claim
+        claim = found.record.attempt.claim_id
         at_the_gateway = [job for actor in self.actors if actor.claim == claim for job in actor.jobs]
         with suppress(StoreError):  # a decision that nobody asked for
             if decision == "accept" and at_the_gateway:
@@ -185,7 +185,7 @@ class RecordMachine(RuleBasedStateMachine):
             return
         found = self.records.load(BATCH, REQUEST)
         assert found is not None
-        attempt = next(a for a in found.record.attempts if a.claim == actor.claim)
+        attempt = next(a for a in found.record.attempts if a.claim_id == actor.claim)
         if actor.answered and not actor.is_dead:
             assert actor.jobs[0] in task_ids(found.record)
         elif attempt.task_id is None and attempt is found.record.attempt and found.record.state is FAILED:
@@ -201,7 +201,7 @@ class RecordMachine(RuleBasedStateMachine):
             job = Job(task_id=str(record.attempt.task_id), status=JobStatus.SUCCEEDED, status_word="completed")
             await delivery.deliver(record, job, ACCOUNT, self.records, log)
         else:
-            await waiting.fail(record, self.records, JobFailedError("no", category="provider error"), log)
+            await waiting.fail(record, self.records, JobFailedError("no", category="gateway error"), log)
 
     async def post(self, http: httpx.AsyncClient, call: HttpCall) -> Answer:
         """The gateway. It has billed the job already, if it was to accept it."""
@@ -225,7 +225,7 @@ class RecordMachine(RuleBasedStateMachine):
         old, new = before and parse(name, before), parse(name, after)
         actor = acting.get(None)
         if actor and (not old or len(new.attempts) > len(old.attempts)):
-            actor.claim = new.attempt.claim
+            actor.claim = new.attempt.claim_id
         if actor is None:
             assert old is not None
             assert (old.state, new.state) in BY_A_PERSON
@@ -247,11 +247,11 @@ class RecordMachine(RuleBasedStateMachine):
                 self.is_its_business(actor, old)
         if old:
             assert task_ids(old) <= task_ids(new), "a task id is never forgotten"
-            assert [a.claim for a in new.attempts][: len(old.attempts)] == [a.claim for a in old.attempts]
+            assert [a.claim_id for a in new.attempts][: len(old.attempts)] == [a.claim_id for a in old.attempts]
 
     def is_its_business(self, actor: Actor, old: VideoRecord) -> None:
         over = old.state is SUBMITTING and self.moment > old.attempt.claim_ends_at
-        assert over or old.attempt.claim == actor.claim, "nobody settles another's claim before it is over"
+        assert over or old.attempt.claim_id == actor.claim, "nobody settles another's claim before it is over"
 
     def now(self) -> datetime:
         self.moment += timedelta(milliseconds=1)

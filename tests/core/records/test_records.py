@@ -17,9 +17,9 @@ from prefect_omnivideo.core.errors import RecordConflictError, StoreError
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState, new_record
 from prefect_omnivideo.core.records.repository import READERS, Records, parse, record_name
 from prefect_omnivideo.core.request import VideoRequest
-from prefect_omnivideo.core.storage.base import ObjectStore, Version, json_bytes
+from prefect_omnivideo.core.storage.base import ETag, ObjectStore, json_bytes
 from prefect_omnivideo.core.storage.folder import Folder
-from tests.core.media.videos import attempt, record
+from tests.core.records.samples import attempt, record
 
 
 def test_claims_once(store: ObjectStore) -> None:
@@ -29,7 +29,7 @@ def test_claims_once(store: ObjectStore) -> None:
     second, theirs = records.claim(record(claim="b" * 32))
     assert (ours, theirs) == (True, False)
     assert second == first
-    assert second.record.attempt.claim == "a" * 32
+    assert second.record.attempt.claim_id == "a" * 32
 
 
 def test_one_of_many_claims(shared: ObjectStore) -> None:
@@ -39,7 +39,7 @@ def test_one_of_many_claims(shared: ObjectStore) -> None:
     def claim(number: int) -> tuple[str, bool]:
         start.wait()
         found, ours = Records(shared).claim(record(claim=f"{number:032}"))
-        return found.record.attempt.claim, ours
+        return found.record.attempt.claim_id, ours
 
     with ThreadPoolExecutor(6) as pool:
         outcomes = list(pool.map(claim, range(6)))
@@ -52,7 +52,7 @@ def test_claim_of_a_record_that_vanishes(folder: Folder) -> None:
     """A record removed between the refusal and the look at it can be claimed."""
 
     class Vanishing(Folder):
-        def create(self, name: str, data: bytes, *, content_type: str = "") -> Version:
+        def create(self, name: str, data: bytes, *, content_type: str = "") -> ETag:
             try:
                 return super().create(name, data)
             except RecordConflictError:
@@ -66,16 +66,16 @@ def test_claim_of_a_record_that_vanishes(folder: Folder) -> None:
 def test_saves_only_the_latest(store: ObjectStore) -> None:
     records = Records(store)
     first, _ = records.claim(record())
-    second = records.save(first.record.submitted("task_1"), first.version)
+    second = records.save(first.record.submitted("task_1"), first.etag)
     with pytest.raises(RecordConflictError):
-        records.save(first.record.unknown(), first.version)
+        records.save(first.record.unknown(), first.etag)
     assert records.load("daily", first.record.request) == second
 
 
 def test_update_meets_another(records: Records) -> None:
     """On a conflict the step is applied to what the other wrote, nothing of which is lost."""
     ours, _ = records.claim(record())
-    records.save(ours.record.submitted("task_1"), ours.version)
+    records.save(ours.record.submitted("task_1"), ours.etag)
     updated = records.update(ours, lambda current: current.finished(0.5, None))
     assert (updated.record.state, updated.record.attempt.task_id, updated.record.cost) == ("submitted", "task_1", 0.5)
 
@@ -88,7 +88,7 @@ def test_update_with_nothing_to_do(records: Records) -> None:
 def test_update_of_a_removed_record(records: Records) -> None:
     """The task id is in the error: nothing else holds it any more."""
     current, _ = records.claim(record())
-    current = records.save(current.record.submitted("task_77"), current.version)
+    current = records.save(current.record.submitted("task_77"), current.etag)
     records.store.delete(record_name(current.record))
     with pytest.raises(StoreError, match="task_77"):
         records.update(current, lambda current: current.finished(None, None))
@@ -135,7 +135,7 @@ def test_reads_in_order_and_ahead(folder: Folder) -> None:
     class Counting(Folder):
         reads = 0
 
-        def read(self, name: str) -> tuple[bytes, Version] | None:
+        def read(self, name: str) -> tuple[bytes, ETag] | None:
             self.reads += 1
             return super().read(name)
 
@@ -174,7 +174,7 @@ def changed(change: Callable[[dict[str, Any]], None]) -> bytes:
         (b"[]", "should be the record of a video"),
         (b"{}", "should be the record of a video"),
         (json_bytes(record().model_dump(mode="json"))[:-20], "not JSON"),
-        (changed(lambda value: value.update(version=2)), "Upgrade prefect-omnivideo"),
+        (changed(lambda value: value.update(version=3)), "Upgrade prefect-omnivideo"),
         (changed(lambda value: value.update(version="x")), "should be the record of a video"),
         (changed(lambda value: value.update(state="lost")), "state"),
         (changed(lambda value: value.update(surprise=1)), "surprise"),
@@ -234,7 +234,7 @@ def test_every_state_comes_back(records: Records) -> None:
     current, _ = records.claim(record())
     steps: list[Callable[[VideoRecord], VideoRecord]] = [
         lambda video: video.failed("no balance", "empty", accepted=False),
-        lambda video: video.again(attempt(claim="1" * 32)),
+        lambda video: video.again(attempt(claim_id="1" * 32)),
         lambda video: video.submitted("task_1"),
         lambda video: video.finished(1.5, 20),
         lambda video: video.unknown(),

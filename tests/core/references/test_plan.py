@@ -13,11 +13,11 @@ from pydantic import SecretStr
 
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.errors import RequestError
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.media.files import MediaFile, digest, examine, stage
 from prefect_omnivideo.core.media.types import recognise
 from prefect_omnivideo.core.references import plan as references
-from prefect_omnivideo.core.references.parse import Reference, is_local, local_path, stand_in
+from prefect_omnivideo.core.references.parse import Reference, is_local, local_path, placeholder
 from prefect_omnivideo.core.references.plan import check, object_link, passages
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.folder import Folder
@@ -35,8 +35,8 @@ MP3 = b"ID3\x04" + b"song" * 8
 
 
 def account(gateway: str, base_url: str = "https://gateway.example") -> Account:
-    provider = get_provider(gateway)
-    return Account(provider, gateway, base_url, SecretStr("sk"), provider.routes[0])
+    gateway = get_gateway(gateway)
+    return Account(gateway, gateway, base_url, SecretStr("sk"), gateway.routes[0])
 
 
 @pytest.fixture
@@ -236,19 +236,19 @@ def public(aws_client: S3Client) -> Bucket:
 
 def test_stand_ins_say_what_becomes_of_a_reference() -> None:
     """For rules and for people's eyes: no disk and no network is touched, and the host cannot exist."""
-    provider = get_provider("apimart")
+    gateway = get_gateway("apimart")
     request = VideoRequest(images=("no/such/my cat.png", "s3://b/k/dog.jpg", "https://e.com/owl.png"))
-    assert stand_in(provider, request).images == (
+    assert placeholder(gateway, request).images == (
         "https://uploaded.invalid/my%20cat.png",
         "https://presigned.invalid/b/k/dog.jpg",
         "https://e.com/owl.png",
     )
-    assert stand_in(get_provider("sora"), VideoRequest(images=("file:///a/cat.png",))).images == ("/a/cat.png",)
+    assert placeholder(get_gateway("sora"), VideoRequest(images=("file:///a/cat.png",))).images == ("/a/cat.png",)
 
 
 def test_the_key_is_that_of_the_original(file: Callable[..., str]) -> None:
     request = VideoRequest(prompt="x", images=("s3://b/a.png", file("cat.png", PNG)))
-    assert stand_in(get_provider("apimart"), request).key != request.key
+    assert placeholder(get_gateway("apimart"), request).key != request.key
     assert request.model_copy().key == request.key
 
 

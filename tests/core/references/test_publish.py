@@ -21,7 +21,7 @@ from prefect_omnivideo.core.errors import (
     UnreachableError,
 )
 from prefect_omnivideo.core.gateways.answers import read_submission
-from prefect_omnivideo.core.gateways.registry import get_provider
+from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Answer
 from prefect_omnivideo.core.jobs.submit import submit
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
@@ -295,7 +295,7 @@ def test_what_a_gateway_quotes_of_a_presigned_link_is_cut() -> None:
     for quoted in (link, link.replace("=", "%3D").replace("&", "%26")):
         refusal = answer(400, error={"message": f"cannot fetch '{quoted}' (404)", "code": 400})
         with pytest.raises(RefusedError, match=r"cat\.png") as caught:
-            read_submission(get_provider("apimart"), refusal)
+            read_submission(get_gateway("apimart"), refusal)
         assert "0a1b2c" not in str(caught.value)
         assert "AKIA" not in str(caught.value)
         assert "(404)" in str(caught.value)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
-from tests.core.media.videos import record, stored
+from tests.core.records.samples import record, stored
 
 TAGS = {"html", "head", "meta", "title", "style", "body", "header", "h1", "p", "nav", "label", "b", "input", "main"}
 TAGS |= {"article", "div", "video"}

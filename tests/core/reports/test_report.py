@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from prefect_omnivideo.core.errors import FailureCategory
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import ADVICE, BatchReport, title, what_to_do
-from tests.core.media.videos import attempt, record, stored
+from tests.core.records.samples import attempt, record, stored
 
 HOSTILE = (
     "</td><script>alert(1)</script> | [click](https://evil.example) `x` *b* ~~s~~ https://evil.example\n# h \u202e <b>"
@@ -28,7 +28,7 @@ def full() -> BatchReport:
         record("two").submitted("task_2"),
         record("three"),
         record("four").failed("moderated", "content policy", accepted=False),
-        record("five").submitted("task_5").failed("provider error", "worker died"),
+        record("five").submitted("task_5").failed("gateway error", "worker died"),
         record("six").unknown(),
     )
 
@@ -57,7 +57,7 @@ def test_summary() -> None:
 def test_cost_is_what_was_told() -> None:
     """Every attempt counts; nothing told is not zero."""
     assert (report(record()).cost, report(record()).credits) == (None, None)
-    twice = record().submitted("a").finished(0.5, 10).failed("provider error", "x").again(attempt()).submitted("b")
+    twice = record().submitted("a").finished(0.5, 10).failed("gateway error", "x").again(attempt()).submitted("b")
     batch = report(stored(record("other")), twice.finished(0.25, None))
     assert (batch.cost, batch.credits) == (1.0, 10)
 
@@ -104,11 +104,11 @@ def test_pending_is_no_failure() -> None:
 
 def test_what_came_otherwise_is_said() -> None:
     """On the page, in `report.json` and in the gallery."""
-    video = stored(record("one")).model_copy(update={"differences": ("asked for 1080p, got 720p", "no sound")})
+    video = stored(record("one")).model_copy(update={"mismatches": ("asked for 1080p, got 720p", "no sound")})
     batch = report(video, stored(record("two")))
     assert "| one | asked for 1080p, got 720p; no sound |" in batch.markdown()
     assert batch.markdown().count("asked for") == 2, "a heading and one row"
-    assert json.loads(batch.to_json())["records"][0]["differences"] == ["asked for 1080p, got 720p", "no sound"]
+    assert json.loads(batch.to_json())["records"][0]["mismatches"] == ["asked for 1080p, got 720p", "no sound"]
     assert "asked for 1080p, got 720p; no sound" in gallery(batch)
     assert "asked for" not in report(stored(record())).markdown()
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError
-from prefect_omnivideo.core.storage.base import JSON, ObjectStore, Version, checked_name, json_bytes
+from prefect_omnivideo.core.storage.base import JSON, ETag, ObjectStore, checked_name, json_bytes
 from prefect_omnivideo.core.storage.folder import Folder
 
 MIB = 1024 * 1024
@@ -188,7 +188,7 @@ def test_check_refuses_a_place_that_overwrites(folder: Folder) -> None:
     """A server that ignores If-None-Match would let one video be paid twice."""
 
     class Careless(Folder):
-        def create(self, name: str, data: bytes, *, content_type: str = JSON) -> Version:
+        def create(self, name: str, data: bytes, *, content_type: str = JSON) -> ETag:
             self.put(name, data, content_type=content_type)
             return "any"
 
@@ -201,7 +201,7 @@ def test_check_refuses_a_place_that_replaces_blindly(folder: Folder) -> None:
     """A server that ignores If-Match would lose updates."""
 
     class Careless(Folder):
-        def replace(self, name: str, data: bytes, version: Version, *, content_type: str = JSON) -> Version:
+        def replace(self, name: str, data: bytes, etag: ETag, *, content_type: str = JSON) -> ETag:
             self.put(name, data, content_type=content_type)
             return "any"
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from prefect_omnivideo.core.errors import TransferError
-from prefect_omnivideo.core.transfer.url_policy import check_link, check_peer, origin, place, proxy_for, same_origin
+from prefect_omnivideo.core.transfer.url_policy import check_link, check_peer, origin, proxy_for, safe_url, same_origin
 
 PUBLIC = "93.184.216.34"
 GATEWAY = "https://gateway.example"
@@ -56,7 +56,7 @@ def test_same_origin_needs_scheme_host_and_port() -> None:
 
 
 def test_place_has_neither_query_nor_password() -> None:
-    assert place("https://me:secret@cdn.example:81/a%0Ab.mp4?sig=abc#x") == "cdn.example:81/a%0Ab.mp4"
+    assert safe_url("https://me:secret@cdn.example:81/a%0Ab.mp4?sig=abc#x") == "cdn.example:81/a%0Ab.mp4"
 
 
 def test_a_public_link_is_followed() -> None:

@@ -13,11 +13,11 @@ MOMENT = datetime(2026, 8, 1, 9, 30, tzinfo=UTC)
 
 def attempt(**settings: Any) -> Attempt:
     known: dict[str, Any] = {
-        "provider": "apimart",
+        "gateway": "apimart",
         "account": "prod",
         "base_url": "https://api.apimart.ai",
         "submit_path": "/v1/videos/generations",
-        "claim": "0" * 32,
+        "claim_id": "0" * 32,
         "started_at": MOMENT,
         "claim_ends_at": MOMENT + timedelta(minutes=5),
     }
@@ -25,7 +25,7 @@ def attempt(**settings: Any) -> Attempt:
 
 
 def record(prompt: str = "a red apple", batch: str = "daily", *, claim: str = "0" * 32, **request: Any) -> VideoRecord:
-    return new_record(VideoRequest(prompt=prompt, **request), batch, attempt(claim=claim))
+    return new_record(VideoRequest(prompt=prompt, **request), batch, attempt(claim_id=claim))
 
 
 def stored(video: VideoRecord, *, poster: bool = False) -> VideoRecord:

@@ -1,0 +1,1 @@
+"""What must never be seen: keys and signatures, taken out of any text."""
