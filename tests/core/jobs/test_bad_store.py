@@ -37,7 +37,7 @@ async def refused(sandbox: Sandbox, records: Records, log: logging.Logger, says:
 
 
 def newer(record: dict[str, Any]) -> None:
-    record["version"] = 2
+    record["version"] = 3
 
 
 def half(record: dict[str, Any]) -> None:
@@ -123,11 +123,11 @@ class FullAfter(Folder):
         super().__init__(path)
         self.refusals = refusals
 
-    def replace(self, name: str, data: bytes, version: str, **kwargs: Any) -> str:
+    def replace(self, name: str, data: bytes, etag: str, **kwargs: Any) -> str:
         if self.refusals:
             self.refusals -= 1
             raise StoreError(f"{self.path / name}: the disk is full")
-        return super().replace(name, data, version, **kwargs)
+        return super().replace(name, data, etag, **kwargs)
 
 
 async def test_a_disk_that_fills_up_between_claim_and_news(
