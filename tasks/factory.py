@@ -18,14 +18,15 @@ from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
-from prefect_omnivideo.core.errors import JobFailedError, OmniVideoError, StillRunningError
+from prefect_omnivideo.core.errors import JobError, JobFailedError, OmniVideoError, StillRunningError
 from prefect_omnivideo.core.gateways.registry import get_gateway
-from prefect_omnivideo.core.gateways.specification import Job, JobStatus
+from prefect_omnivideo.core.gateways.specification import Job
+from prefect_omnivideo.core.gateways.words import JobStatus
 from prefect_omnivideo.core.jobs.deliver import deliver
 from prefect_omnivideo.core.jobs.ownership import check_hopeful, check_owner
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.jobs.submit import submit as submit_once
-from prefect_omnivideo.core.jobs.wait import fail, wait
+from prefect_omnivideo.core.jobs.wait import fail, note, wait
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest, as_request
@@ -112,9 +113,14 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
         except JobFailedError as error:
             await fail(record, Records(store.open(), announce_video), error, _logger())
             raise
+        except JobError as error:
+            # What stood in the way is kept with the record: a later run, or a person, reads it.
+            if error.evidence or not isinstance(error, StillRunningError):
+                await note(record, Records(store.open(), announce_video), error, _logger())
+            raise
 
     return Nodes(
-        submit=_node(submit, f"submit_{name}_video", f"Submit {gateway.title} video", _submit_name, _before_acceptance),
+        submit=_node(submit, f"submit_{name}_video", f"Submit {gateway.title} video", _submit_name, _never),
         poll=_node(
             poll, f"poll_{name}_video", f"Poll {gateway.title} video", _record_name("waits for"), _waiting_helps
         ),
@@ -146,16 +152,15 @@ async def _store_video(
     return await deliver(record, job, account, records, _logger(), store.max_video_bytes)
 
 
-def _before_acceptance(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
-    """Prefect sends a submission again only when it surely was not accepted."""
-    error = state.data
-    return isinstance(error, OmniVideoError) and error.safe_to_resend and error.waiting_helps
-
-
 def _waiting_helps(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
     """Waiting and storing cost nothing: again, unless the error says that nothing will change or the time is up."""
     error = state.data
     return not isinstance(error, OmniVideoError) or (error.waiting_helps and not isinstance(error, StillRunningError))
+
+
+def _never(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """The client alone sends a submission again, and only what surely was not accepted: two owners would multiply."""
+    return False
 
 
 def _submit_name(parameters: dict[str, Any]) -> str:
@@ -195,6 +200,7 @@ def _node(
         retry_delay_seconds=RETRY_DELAYS,
         retry_condition_fn=retry_condition,
         cache_policy=NO_CACHE,
+        persist_result=False,  # a job holds links that may be signed
     )(work)
 
 

@@ -14,7 +14,8 @@ from functools import lru_cache
 from random import Random
 from weakref import WeakSet
 
-from prefect_omnivideo.core.gateways.specification import Job, JobStatus
+from prefect_omnivideo.core.gateways.specification import Job
+from prefect_omnivideo.core.gateways.words import JobStatus
 
 SHARE = 0.18
 """A pause is this share of the time since the submission, so that the news is late by half of that on average."""

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from prefect_omnivideo.core.gateways.specification import Gateway, JobStatus, Route, Upload, encode_json
+from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
+from prefect_omnivideo.core.gateways.specification import Gateway, Reason, Route, Upload, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     ClosedBody,
     Link,
@@ -16,9 +17,9 @@ from prefect_omnivideo.core.gateways.validation import (
     drop_empty,
     is_link,
     media_suffix,
-    shorten,
     wrong_value,
 )
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.request import VideoRequest
 
 MODEL = "gemini-omni-flash-preview"
@@ -119,22 +120,18 @@ gateway = Gateway(
     ),
     check_path="/v1/balance",
     balance_path="remain_balance",
-    statuses={
-        "": JobStatus.QUEUED,
-        "submitted": JobStatus.QUEUED,
-        "pending": JobStatus.QUEUED,
-        "queued": JobStatus.QUEUED,
-        "processing": JobStatus.RUNNING,
-        "in_progress": JobStatus.RUNNING,
-        "running": JobStatus.RUNNING,
-        "completed": JobStatus.SUCCEEDED,
-        "success": JobStatus.SUCCEEDED,
-        "succeeded": JobStatus.SUCCEEDED,
-        "failed": JobStatus.FAILED,
-        "failure": JobStatus.FAILED,
-        "error": JobStatus.FAILED,
-        "cancelled": JobStatus.CANCELLED,
+    link_paths=("result.videos[].url", "result.video_url", "video_url", "url"),
+    # The codes are HTTP numbers, in the body as well (docs/gateways.md, APIMart, Errors).
+    rejections={
+        **REJECTIONS,
+        "400": Reason.REFUSED,
+        "401": Reason.UNAUTHORIZED,
+        "402": Reason.NO_BALANCE,
+        "403": Reason.UNAUTHORIZED,
+        "404": Reason.REFUSED,
+        "429": Reason.RATE_LIMITED,
+        "permission_error": Reason.UNAUTHORIZED,
+        "not_found_error": Reason.REFUSED,
     },
-    url_paths=("result.videos.*.url", "result.video_url", "video_url", "url"),
-    good_codes=frozenset({"200"}),
+    not_found=rf"{NO_SUCH_TASK}|invalid_request_error|not_found_error",
 )

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from prefect_omnivideo.core.gateways.specification import Gateway, JobStatus, Route, Upload, encode_json
+from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
+from prefect_omnivideo.core.gateways.specification import Gateway, Reason, Route, Upload, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     ClosedBody,
     Link,
@@ -165,24 +166,8 @@ gateway = Gateway(
     mixed_models=frozenset({FIXED_MODEL}),
     check_path="/api/open-api/v1/user/balance",
     balance_path="data.available",
-    statuses={
-        "": JobStatus.QUEUED,
-        "queued": JobStatus.QUEUED,
-        "pending": JobStatus.QUEUED,
-        "submitted": JobStatus.QUEUED,
-        "processing": JobStatus.RUNNING,
-        "in_progress": JobStatus.RUNNING,
-        "running": JobStatus.RUNNING,
-        "completed": JobStatus.SUCCEEDED,
-        "success": JobStatus.SUCCEEDED,
-        "succeeded": JobStatus.SUCCEEDED,
-        "failed": JobStatus.FAILED,
-        "failure": JobStatus.FAILED,
-        "error": JobStatus.FAILED,
-        "cancelled": JobStatus.CANCELLED,
-        "canceled": JobStatus.CANCELLED,
-    },
-    url_paths=("result.video_url", "result.url", "video_url", "url", "mediaUrl"),
-    good_codes=frozenset({"20000"}),
-    code_statuses={"20001": 401, "20002": 400, "-1": 500},
+    link_paths=("result.video_url", "result.url", "video_url", "url", "mediaUrl"),
+    # -1 is an error of the server, and says nothing about the job (docs/gateways.md, JimmyAI, Errors).
+    rejections={**REJECTIONS, "20001": Reason.UNAUTHORIZED, "20002": Reason.REFUSED},
+    not_found=NO_SUCH_TASK,
 )

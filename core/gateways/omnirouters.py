@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import BeforeValidator, JsonValue, model_validator
 
 from prefect_omnivideo.core.gateways import newapi
+from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
 from prefect_omnivideo.core.gateways.specification import Gateway, Route, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     Link,
@@ -228,8 +229,7 @@ gateway = Gateway(
     },
     translate=_translate,
     encode=encode_json,
-    statuses=newapi.STATUSES,
-    url_paths=newapi.URL_PATHS,
-    good_codes=newapi.GOOD_CODES,
-    code_statuses=newapi.CODE_STATUSES,
+    link_paths=newapi.LINK_PATHS,
+    rejections=REJECTIONS,
+    not_found=NO_SUCH_TASK,
 )

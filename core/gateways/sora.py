@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue, model_validator
 
 from prefect_omnivideo.core.gateways import newapi
+from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
 from prefect_omnivideo.core.gateways.sora_portable import (
     GEMINI,
     KLING,
@@ -17,7 +18,8 @@ from prefect_omnivideo.core.gateways.sora_portable import (
     translate,
 )
 from prefect_omnivideo.core.gateways.specification import Attachment, Gateway, HttpCall, Route, encode_json
-from prefect_omnivideo.core.gateways.validation import Link, OpenBody, Text, broken, is_link, shorten, wrong_value
+from prefect_omnivideo.core.gateways.validation import Link, OpenBody, Text, broken, is_link, wrong_value
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.request import is_local, local_path
 
 KLING_MODELS: tuple[str, ...] = get_args(KlingModel)
@@ -231,8 +233,7 @@ gateway = Gateway(
     encode=_encode,
     # The whole body may have 128 MB in this family (section 6.3); room is left for the other fields.
     attachment=Attachment(pick_file, most_bytes=127 * 1024**2),
-    statuses=newapi.STATUSES,
-    url_paths=newapi.URL_PATHS,
-    good_codes=newapi.GOOD_CODES,
-    code_statuses=newapi.CODE_STATUSES,
+    link_paths=newapi.LINK_PATHS,
+    rejections=REJECTIONS,
+    not_found=NO_SUCH_TASK,
 )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from prefect_omnivideo.core.gateways import newapi
+from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
 from prefect_omnivideo.core.gateways.specification import Gateway, HttpCall, Route, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     ClosedBody,
@@ -133,8 +134,7 @@ gateway = Gateway(
     translate=_translate,
     encode=_encode,
     mixed_models=frozenset({"", MODEL}),
-    statuses=newapi.STATUSES,
-    url_paths=newapi.URL_PATHS,
-    good_codes=newapi.GOOD_CODES,
-    code_statuses=newapi.CODE_STATUSES,
+    link_paths=newapi.LINK_PATHS,
+    rejections=REJECTIONS,
+    not_found=NO_SUCH_TASK,
 )

@@ -15,6 +15,7 @@ _GROUPS = {
     VideoState.STORED: "stored",
     VideoState.SUBMITTING: "pending",
     VideoState.SUBMITTED: "pending",
+    VideoState.FINISHED: "pending",
     VideoState.FAILED: "failed",
     VideoState.UNKNOWN: "unknown",
 }

@@ -53,7 +53,7 @@ class BatchReport(BaseModel):
     @property
     def pending(self) -> Sequence[VideoRecord]:
         """Videos still being made; the next run of the batch collects them."""
-        return self.records.having(VideoState.SUBMITTING, VideoState.SUBMITTED)
+        return self.records.having(VideoState.SUBMITTING, VideoState.SUBMITTED, VideoState.FINISHED)
 
     @property
     def failed(self) -> Sequence[VideoRecord]:
@@ -76,7 +76,7 @@ class BatchReport(BaseModel):
         found = Counter(each.state for each in self.records.packed)
         return {
             "stored": found[VideoState.STORED],
-            "pending": found[VideoState.SUBMITTING] + found[VideoState.SUBMITTED],
+            "pending": sum(found[s] for s in (VideoState.SUBMITTING, VideoState.SUBMITTED, VideoState.FINISHED)),
             "failed": found[VideoState.FAILED],
             "unknown": found[VideoState.UNKNOWN],
         }

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.gateways.preview import preview
-from prefect_omnivideo.core.gateways.validation import shorten
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.sheets.expansion import able

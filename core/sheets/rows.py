@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 from pydantic import JsonValue, ValidationError
 
 from prefect_omnivideo.core.errors import Problem, RequestError
-from prefect_omnivideo.core.gateways.validation import shorten
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.sheets.template import Template
 

@@ -39,8 +39,13 @@ class Source:
 
     @property
     def host(self) -> str:
-        """The host of the link."""
-        return origin(self.url)[1]
+        """The host of the link; empty for a link that holds the file itself."""
+        return "" if self.is_inline else origin(self.url)[1]
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether the link holds the file itself, in base64."""
+        return self.url.startswith("data:")
 
     @property
     def has_expired(self) -> bool:

@@ -50,7 +50,7 @@ async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: St
     for record in mine:
         if record.state is VideoState.SUBMITTING:
             log.warning("%s was being submitted; whether it was accepted is not known yet", record.stem)
-        elif record.state is VideoState.SUBMITTED:
+        elif record.is_collectable:
             owner = next((account for account in accounts if is_owner(record, account)), None)
             log.warning("%s", await _cancel(record, owner, records, log))
 

@@ -7,11 +7,11 @@ from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
 from prefect_omnivideo.core.errors import OmniVideoError, StoreError
-from prefect_omnivideo.core.gateways.validation import shorten
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.records.compact import Packed, PackedRecords, pack
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.records.repository import Records, name_in, record_name
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest

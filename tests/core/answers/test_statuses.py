@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from prefect_omnivideo.core.answers.status import job_failure, read_status
 from prefect_omnivideo.core.errors import StatusUnavailableError
-from prefect_omnivideo.core.gateways.answers import job_failure, normalise, read_status
 from prefect_omnivideo.core.gateways.registry import get_gateway
-from prefect_omnivideo.core.gateways.specification import Answer, Job, JobStatus
+from prefect_omnivideo.core.gateways.specification import Answer, Job, Link
+from prefect_omnivideo.core.gateways.words import JobStatus, normalise
 
 _URL, _OTHER = "https://cdn.example.com/v.mp4", "https://cdn.example.com/w.mp4"
 
@@ -60,8 +61,15 @@ def test_every_documented_word(gateway: str, word: str, neutral: str) -> None:
 @pytest.mark.parametrize("gateway", _WORDS)
 @pytest.mark.parametrize("word", ["almost", "success_ish", "完成", 200, "50%"], ids=str)
 def test_an_unknown_word_means_the_job_goes_on(gateway: str, word: Any) -> None:
-    job = _status(gateway, {"task_id": "task_1", "status": word, "video_url": _URL, "progress": 100})
-    assert (job.status, job.urls, job.status_word) == (JobStatus.RUNNING, (), str(word))
+    job = _status(gateway, {"task_id": "task_1", "status": word, "progress": 100, "doc_url": "https://e.com/help"})
+    assert (job.status, job.links, job.status_word) == (JobStatus.RUNNING, (), str(word))
+
+
+@pytest.mark.parametrize("gateway", _WORDS)
+@pytest.mark.parametrize("word", ["almost", "完成", 200], ids=str)
+def test_a_link_to_a_video_says_more_than_an_unknown_word(gateway: str, word: Any) -> None:
+    job = _status(gateway, {"task_id": "task_1", "status": word, "video_url": _URL})
+    assert (job.status, [link.url for link in job.links]) == (JobStatus.SUCCEEDED, [_URL])
 
 
 @pytest.mark.parametrize("word", [" Completed ", "COMPLETED"])
@@ -174,14 +182,14 @@ def test_hyphens_and_blanks_count_as_underscores(word: str) -> None:
 )
 def test_links_of_a_finished_job(gateway: str, body: Any, urls: list[str]) -> None:
     job = _status(gateway, body)
-    assert (job.status, list(job.urls)) == (JobStatus.SUCCEEDED, urls)
+    assert (job.status, [link.url for link in job.links if link.is_documented]) == (JobStatus.SUCCEEDED, urls)
 
 
 @pytest.mark.parametrize("word", ["FAILURE", "IN_PROGRESS", "QUEUED", "UNKNOWN"])
 def test_there_are_no_links_before_success(word: str) -> None:
     """On FAILURE, result_url may hold the error's text or a stale link (section 6.7)."""
     body = {"code": "success", "data": {"task_id": "t", "status": word, "result_url": _URL, "fail_reason": _URL}}
-    assert _status("omnirouters", body).urls == ()
+    assert _status("omnirouters", body).links == ()
 
 
 @pytest.mark.parametrize(
@@ -192,7 +200,7 @@ def test_the_outer_status_counts(outer: str, inner: str, status: str) -> None:
     """data.data may lag behind (section 6.7); its links are not looked at either."""
     raw = {"id": "upstream", "status": inner, "video_url": _URL}
     job = _status("sora", {"code": "success", "data": {"task_id": "t", "status": outer, "data": raw}})
-    assert (job.status, job.urls, job.task_id) == (JobStatus(status), (), "task_1")
+    assert (job.status, job.links, job.task_id) == (JobStatus(status), (), "task_1")
 
 
 def test_the_envelope_of_an_answer_has_no_say() -> None:
@@ -209,7 +217,7 @@ def test_the_whole_success_example_of_seed_4() -> None:
         status=JobStatus.SUCCEEDED,
         status_word="completed",
         progress=100.0,
-        urls=(_URL,),
+        links=(Link(_URL, "result.videos[].url"),),
         expires_at=datetime.fromtimestamp(1779332760, UTC),
         cost=1.0,
         credits=10.0,
@@ -296,9 +304,23 @@ def test_an_unreadable_status_is_no_status(body: Any) -> None:
             {"code": "success", "data": {"task_id": "t", "status": "FAILURE", "fail_reason": "内容违规"}},
             "",
             "内容违规",
+            "gateway error",
+        ),
+        ("omnirouters", {"status": "failed", "message": "quota used up"}, "", "quota used up", "gateway error"),
+        (
+            "sora",
+            {"id": "t", "status": "failed", "error": {"code": "content_policy_violation", "message": "no"}},
+            "content_policy_violation",
+            "no",
             "moderated",
         ),
-        ("omnirouters", {"status": "failed", "message": "quota used up"}, "", "quota used up", "no balance"),
+        (
+            "sora",
+            {"id": "t", "status": "failed", "error": {"code": "insufficient_quota", "message": "no"}},
+            "insufficient_quota",
+            "no",
+            "no balance",
+        ),
     ],
     ids=lambda value: str(value)[:70],
 )
