@@ -22,11 +22,7 @@ from prefect_omnivideo.core.gateways.words import words
 _IN_TEXT = re.compile(r"https?://[^\s\"'<>\\^`{|}\u3000-\u303f\uff00-\uffef\u4e00-\u9fff]+", re.IGNORECASE)
 _INLINE = re.compile(r"data:video/[\w.+-]+(;[\w=.+-]+)*;base64,", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-\r\n]{64,}={0,2}\s*")
-_BASE64_NAMES = words(
-    """
-    bytesbase64encoded videobytes b64json b64 base64 videobase64 encodedvideo b64video
-    """
-)
+_BASE64_NAMES = words("videobytes b64json b64 encodedvideo b64video")
 
 _NEVER = words(
     """
@@ -47,7 +43,7 @@ _WATERMARKED = re.compile(r"watermark", re.IGNORECASE)
 _CLEAN = re.compile(
     r"(no|without|non|un|free|remove[d]?|clean)_?-?water_?-?mark|watermark_?(free|removed|less)", re.IGNORECASE
 )
-_PREVIEW = re.compile(r"preview|sample|lowres|low_res|proxy|draft|teaser", re.IGNORECASE)
+_PREVIEW = re.compile(r"preview|sample|low_?res|proxy|draft|teaser|progress|sharing|share_|source", re.IGNORECASE)
 _VIDEO = re.compile(r"video|mp4|movie|film|clip|media", re.IGNORECASE)
 _RESULT = re.compile(
     r"output|result|download|url|file|link|content|resource|work|creation|generat|asset|uri", re.IGNORECASE
@@ -106,13 +102,17 @@ def _links_in(node: Node) -> Iterator[str]:
         return
     if _INLINE.match(text):
         yield text
-    elif node.keys and plain(node.keys[-1]) in _BASE64_NAMES and _BASE64.fullmatch(text):
+    elif node.keys and _is_base64_name(plain(node.keys[-1])) and _BASE64.fullmatch(text):
         yield f"data:video/mp4;base64,{text}"
     elif text.lstrip()[:1] not in ("{", "["):  # JSON within a text is walked into
         plain_text = html.unescape(text) if "&" in text and "&amp;" in text else text
         whole = plain_text.strip()
-        found = [whole] if is_link(whole) else _IN_TEXT.findall(plain_text)
-        yield from (url for url in (_trimmed(each) for each in found) if is_link(url))
+        found = [whole] if is_link(whole) else map(_trimmed, _IN_TEXT.findall(plain_text))
+        yield from filter(is_link, found)
+
+
+def _is_base64_name(name: str) -> bool:
+    return "base64" in name or name in _BASE64_NAMES
 
 
 def _trimmed(url: str) -> str:
@@ -132,7 +132,7 @@ def _rank(node: Node, url: str) -> tuple[int, ...] | None:
     ending = "" if is_inline(url) else PurePosixPath(urlsplit(url).path).suffix.lower()
     if ending in _OTHER_FILES:
         return None
-    marked = bool(_WATERMARKED.search(path)) and not _CLEAN.search(path)
+    marked = bool(_WATERMARKED.search(f"{path} {urlsplit(url).path}")) and not _CLEAN.search(path)
     is_picture = bool(_PICTURES.search(path)) and not (
         _VIDEO.search(last) or (ending in _VIDEO_FILES and "image" in path)
     )

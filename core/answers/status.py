@@ -52,6 +52,9 @@ _KEYS = (
     "statustext",
     "statename",
     "statetext",
+    "internalstate",
+    "rawstatus",
+    "mediagenerationstatus",
 )
 """Names of the status, by `plain`, best first."""
 _ELSEWHERE = frozenset({"error", "errors", "input", "inputs", "request", "params", "parameters", "usage", "baseresp"})

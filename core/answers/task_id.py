@@ -30,10 +30,10 @@ _CONTAINERS = words(
 """Names under which an answer may give a bare id."""
 _ELSEWHERE = words(
     """
-    error errors input inputs request params parameters user account channel usage
+    account channel detail error errors input inputs message msg parameters params request usage user
     """
 )
-"""Objects that speak of something other than the job."""
+"""Objects that speak of something other than the job; a message may quote an answer with an id of the vendor's."""
 _ENVELOPE_WORDS = frozenset({"success", "succeed", "succeeded", "ok", "200", "0"})
 _REQUEST_ID = re.compile(r"(req|request|trace|span|log)[-_:]", re.IGNORECASE)
 _ID = re.compile(r"[A-Za-z0-9][\w.:=+/@~-]{0,511}")

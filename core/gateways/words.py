@@ -66,7 +66,7 @@ STATUSES: dict[str, JobStatus] = {
     **dict.fromkeys(_CANCELLED, JobStatus.CANCELLED),
 }
 
-_PREFIX = re.compile(r"^(?:task|job|video|generation|operation|run)_(?:status|state)_|^(?:job_state|state|status)_")
+_PREFIX = re.compile(r"^(?:[a-z]+_)*?(?:status|state)_")
 
 
 def normalise(word: str) -> str:

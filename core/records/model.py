@@ -1,7 +1,7 @@
 """The record of one video: the small JSON object that makes paying once certain.
 
-`submitting -> submitted (-> finished) -> stored`, or `failed`, or `unknown`. A record is immutable; each step gives a new
-one, and `Records` (repository.py) writes it only if nobody wrote first.
+`submitting -> submitted (-> finished) -> stored`, or `failed`, or `unknown`. A record is immutable; each step gives a
+new one, and `Records` (repository.py) writes it only if nobody wrote first.
 """
 
 from __future__ import annotations
