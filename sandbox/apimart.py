@@ -1,4 +1,4 @@
-"""APIMart (seed 4; reference/providers.md section 4)."""
+"""APIMart (docs/gateways.md, APIMart)."""
 
 import zlib
 from typing import Final
@@ -71,7 +71,7 @@ class APIMart(Gateway):
         ]
 
     def check(self, body: Body, encoding: Encoding) -> Order:
-        """The seed's table; the sibling model has `duration` and more resolutions."""
+        """The documented fields (section Submit); the sibling model has `duration` and more resolutions."""
         required(body, "model")
         model = choice(body, "model", self.models)
         sibling = model == _SIBLING

@@ -1,4 +1,4 @@
-"""JimmyAI Gemini Omni (seed 5; reference/providers.md section 5).
+"""JimmyAI Gemini Omni (docs/gateways.md, JimmyAI).
 
 The HTTP status that goes with an error code is not documented. A refused request comes back with HTTP 200 here, the
 harder reading: only the body's code tells.
@@ -58,7 +58,7 @@ class JimmyAI(Gateway):
         ]
 
     def check(self, body: Body, encoding: Encoding) -> Order:
-        """The seed's table; `images` counts only when `image_urls` is empty."""
+        """The documented fields (section Submit); `images` counts only when `image_urls` is empty."""
         only(body, _FIELDS)
         required(body, "model")
         model = choice(body, "model", self.models)

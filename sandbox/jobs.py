@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from prefect_omnivideo.sandbox.journal import Journal
 
 Phase = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-"""Where a job is, in neutral words (reference/providers.md, vocabulary); each gateway says it in its own."""
+"""Where a job is, in the words of docs/gateways.md; each gateway has its own."""
 
 QUEUED_SHARE: Final = 0.2
 """The part of a job's time that it spends in the queue."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     AnyPacket = Packet[Any]  # generic only for type checkers
 
 FPS: Final = 24
-"""Frames per second of every clip (reference/providers.md section 4: APIMart answers at 24 fps)."""
+"""Frames per second of every clip (docs/gateways.md, APIMart, Submit)."""
 
 HUES: Final = 12
 SAMPLE_RATE: Final = 44_100
