@@ -1,4 +1,4 @@
-"""Real, playable MP4 files, drawn on demand.
+"""Real, playable MP4 files, rendered on demand.
 
 One second of picture is encoded once and its packets are repeated, so the cost of a clip does not grow with its length.
 """
@@ -31,7 +31,7 @@ AUDIO_FRAME: Final = 1024
 
 
 def hue_of(prompt: str) -> int:
-    """The colour bucket (0 to 11) in which a prompt's clip is drawn."""
+    """The hue (0 to 11) of a prompt's clip."""
     return zlib.crc32(prompt.encode()) % HUES
 
 

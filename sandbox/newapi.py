@@ -21,7 +21,7 @@ FAILURES = {
 
 
 def failure(job: Job) -> tuple[str, str]:
-    """The code and the text of why a job failed."""
+    """The code and the text of a job's failure."""
     return next(reason for name, reason in FAILURES.items() if name in job.faults)
 
 

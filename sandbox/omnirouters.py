@@ -24,7 +24,7 @@ _IMAGES: Final = {"Vidu-q2-pro": 2, "Vidu-q2": 7, "Veo": 2}
 
 
 class OmniRouters(NewApi):
-    """Two equal submit routes, each with its own query route and shape; fields it does not know are forwarded."""
+    """Two equivalent submit routes, each with its own query route and shape; unknown fields are forwarded."""
 
     name = "omnirouters"
     models = (
@@ -51,7 +51,7 @@ class OmniRouters(NewApi):
         return [*super().routes(), Route(path, self.submit, methods=["POST"]), Route(path + "/{id}", generation)]
 
     def refuse(self, refused: Refused) -> Response:
-        """A missing or unknown model is the gate's business, which answers nested (section Gate errors)."""
+        """A missing or unknown model is refused by the gate, with a nested error (section Gate errors)."""
         if refused.code in ("missing_model", "model_not_found"):
             return self.nested(refused.status, refused.message, refused.code)
         return super().refuse(refused)

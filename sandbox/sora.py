@@ -40,7 +40,7 @@ _ENDINGS: Final = {400: "invalid_request", 401: "unauthorized", 404: "not_found"
 
 
 class SoraCompatible(NewApi):
-    """OpenAI's three endpoints for many models; fields it does not know are forwarded."""
+    """OpenAI's three endpoints for many models; unknown fields are forwarded."""
 
     name = "sora"
     models = (
@@ -76,7 +76,7 @@ class SoraCompatible(NewApi):
         return self.error(404, f"video {identity} not found", "not_found")
 
     def check(self, body: Body, encoding: Encoding) -> Order:
-        """Model, mode and what they ask for; sizes and seconds where they are documented."""
+        """Model, mode and their required fields; sizes and seconds where they are documented."""
         body = {name.removesuffix("[]"): value for name, value in body.items()}
         model = required(body, "model")
         if model not in self.models:

@@ -57,7 +57,7 @@ class TwelveAI(NewApi):
         return answer
 
     async def delete(self, request: Request) -> Response:
-        """`DELETE /v1/videos/{id}` of the older page: the task is no longer known. What it cost stays on the bill."""
+        """`DELETE /v1/videos/{id}` of the older page: the task is no longer known, but stays billed."""
         account = self.account(request)
         if account is None:
             return self.unauthorized()
