@@ -150,7 +150,7 @@ def resolve(
         store: s3://bucket/prefix, or a folder.
         task_id: The gateway accepted it under this task id: the next run of the batch collects it.
         resubmit: The gateway did not accept it: the next run of the batch submits it, and pays.
-        abandon: The video is no longer wanted; it is never submitted.
+        abandon: The video is no longer wanted: runs of the batch skip it.
         batch: The batch, if the key alone is ambiguous.
         endpoint_url: Address of an S3-compatible server. Keys and region come from the default AWS chain.
     """
