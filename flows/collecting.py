@@ -1,4 +1,4 @@
-"""Collect what a batch has paid for, without its prompts."""
+"""The flow that collects the submitted videos of a batch, without its prompts."""
 
 from prefect import flow
 from prefect.logging import get_run_logger
@@ -33,7 +33,7 @@ async def collect_videos(
     store: AnyStore,
     deadline: Seconds = 3600,
 ) -> BatchReport:
-    """Bring home every video of a batch that was submitted and is not stored yet. Submits nothing.
+    """Download every video of a batch that was submitted and is not stored yet. Submits nothing.
 
     Args:
         batch: Name of the batch, or the template it was made with.
@@ -42,7 +42,7 @@ async def collect_videos(
         deadline: Seconds to wait for each video.
 
     Returns:
-        What became of every video of the batch.
+        The state of every video of the batch.
 
     Raises:
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
@@ -60,7 +60,7 @@ async def collect_videos(
             )
 
     def owners(record: VideoRecord) -> Accounts:
-        """The account that submitted it; the first one tells what is missing when none did."""
+        """The account that submitted it; if none did, the first one, which reports the missing credentials."""
         if record.state is VideoState.STORED:
             return frozenset(range(len(accounts)))
         mine = frozenset(i for i, account in enumerate(accounts) if is_owner(record, account.account()))

@@ -1,4 +1,4 @@
-"""The new-api family: 12AI, OmniRouters and the Sora-compatible gateway (reference/providers.md section 6)."""
+"""The new-api family: 12AI, OmniRouters and the Sora-compatible gateway (docs/gateways.md)."""
 
 import uuid
 
@@ -12,7 +12,7 @@ from prefect_omnivideo.sandbox.jobs import Job, Moment
 
 _CODES = {400: "invalid_request", 403: "insufficient_user_quota", 500: "do_request_failed"}
 ROW_WORDS = Words(("NOT_START", "SUBMITTED", "QUEUED"), "IN_PROGRESS", "SUCCESS", "FAILURE", "FAILURE")
-"""The status words of the family's own job table (section 6.7)."""
+"""The status words of the family's own job table (section Status on /v1/video/generations)."""
 FAILURES = {
     "moderated": ("content_policy_violation", "the request was rejected by the safety system"),
     "fail": ("generation_failed", "the model could not finish this video"),
@@ -21,7 +21,7 @@ FAILURES = {
 
 
 def failure(job: Job) -> tuple[str, str]:
-    """The code and the text of why a job failed."""
+    """The code and the text of a job's failure."""
     return next(reason for name, reason in FAILURES.items() if name in job.faults)
 
 
@@ -46,7 +46,7 @@ class NewApi(Gateway):
         raise NotImplementedError
 
     def accepted(self, job: Job) -> Answer:
-        """The flat video object (section 6.5)."""
+        """The flat video object (section Submission answer)."""
         facts = {
             "id": job.id,
             "task_id": job.id,
@@ -62,7 +62,7 @@ class NewApi(Gateway):
         return JSONResponse(answer, status, headers={"X-Oneapi-Request-Id": uuid.uuid4().hex})
 
     def error(self, status: int, message: str, code: str | None = None) -> Response:
-        """A task error, which is flat (section 6.3)."""
+        """A task error, which is flat (section Task errors)."""
         if status == 429:
             message = "当前上游负载已饱和，请稍后再试"
         return self.reply(
@@ -70,7 +70,7 @@ class NewApi(Gateway):
         )
 
     def nested(self, status: int, message: str, code: str, kind: str = "new_api_error") -> Response:
-        """An error of the family's gate, which is nested (section 6.2)."""
+        """An error of the family's gate, which is nested (section Gate errors)."""
         return self.reply(
             {"error": {"message": f"{message} (request id: {uuid.uuid4().hex})", "type": kind, "code": code}}, status
         )
@@ -80,15 +80,15 @@ class NewApi(Gateway):
         return self.nested(401, "invalid token", "")
 
     def no_balance(self) -> Response:
-        """403, not 402 (section 6.3)."""
+        """403, not 402 (section Task errors)."""
         return self.error(403, "user quota is not enough", "insufficient_user_quota")
 
     def unknown_task(self, identity: str) -> Response:
-        """400, not 404 (section 6.3)."""
+        """400, not 404 (section Task errors)."""
         return self.error(400, "task_not_exist", "task_not_exist")
 
     def unknown_route(self, request: Request) -> Response:
-        """404 in the family's shape (section 6.2)."""
+        """404 in the family's shape (section Gate errors)."""
         path = request.url.path.removeprefix(f"/{self.name}")
         message = f"Invalid URL ({request.method} {path})"
         return self.reply(
@@ -96,11 +96,11 @@ class NewApi(Gateway):
         )
 
     def content_error(self, status: int, message: str) -> Response:
-        """An error of the content endpoint (section 6.8)."""
+        """An error of the content endpoint (section Content)."""
         return self.reply({"error": {"message": message, "type": "invalid_request_error"}}, status)
 
     async def content(self, request: Request) -> Response:
-        """The bytes of a finished video (section 6.8)."""
+        """The bytes of a finished video (section Content)."""
         self.counts["contents"] += 1
         account = self.account(request)
         if account is None:

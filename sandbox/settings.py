@@ -1,4 +1,4 @@
-"""What a sandbox run is set to."""
+"""Settings of a sandbox run."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +10,11 @@ from prefect_omnivideo.sandbox.faults import FaultPlan
 class Settings:
     """One run of the sandbox.
 
-    `port` and `media_port` are TCP ports on 127.0.0.1 (0: a free one). `key` is the API key that every gateway takes;
-    `<key>-<anything>` is taken too and is an account of its own. A job ends `latency` seconds after it was accepted,
-    give or take the fraction `jitter` of it, and its links last `link_seconds`. `faults` is a plan or the path of one.
-    `video_bytes` pads every video to so many bytes. `journal` names a file in which accepted jobs outlive the process.
+    `port` and `media_port` are TCP ports on 127.0.0.1 (0: a free one). `key` is the API key that every gateway accepts;
+    `<key>-<anything>` is accepted too and is a separate account. A job ends `latency` seconds after it was accepted,
+    plus or minus the fraction `jitter` of it; its links are valid for `link_seconds`. `faults` is a plan or its path.
+    `video_bytes` is the size to which every video is padded. `journal` is a file in which accepted jobs outlive the
+    process.
     """
 
     port: int = 0
@@ -35,7 +36,7 @@ class Settings:
             raise ValueError("jitter is a fraction of the latency: from 0 up to, not including, 1")
 
     def plan(self) -> FaultPlan:
-        """The fault plan, read from its file if need be; a bad file raises `FaultError`."""
+        """The fault plan, read from its file if needed; a bad file raises `FaultError`."""
         if isinstance(self.faults, FaultPlan):
             return self.faults
         return FaultPlan.load(self.faults) if self.faults else FaultPlan()

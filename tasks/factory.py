@@ -1,7 +1,7 @@
 """The Prefect tasks of one gateway, and the store task of all of them.
 
-Nodes for anybody's flow: `submit` and `poll` per gateway (`nodes`), `store_video` for every one. Each reads and writes
-the record in the store, so that a node that runs again never pays again. None caches: the record is the memory.
+For use in any flow: `submit` and `poll` per gateway (`nodes`), `store_video` for all. Each task reads and writes the
+record in the store, so that running it again never pays again. Task results are not cached: the record is the memory.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from prefect_omnivideo.tasks.events import announce_video
 C = TypeVar("C", bound=GatewayCredentials)
 RETRIES = 2
 RETRY_DELAYS: list[float] = [5, 30]
-"""Seconds before the repeats that Prefect shows; the client has repeated on its own before."""
+"""Seconds before Prefect's retries; they come on top of the client's own."""
 NAME_LENGTH = 60
 
 SubmitTask = Task[[VideoRequest | str, C, VideoStore, str], Coroutine[Any, Any, VideoRecord]]
@@ -58,7 +58,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
     async def submit(
         request: VideoRequest | str, credentials: GatewayCredentials, store: VideoStore, batch: str
     ) -> VideoRecord:
-        """Submit one video, once for ever within its batch.
+        """Submit one video, at most once within its batch.
 
         Args:
             request: what to make; a bare prompt leaves the rest to the gateway.
@@ -67,12 +67,12 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             batch: the batch the video belongs to; the same request in the same batch is the same video.
 
         Returns:
-            The record: `submitted`, or whatever became of an earlier submission.
+            The record: `submitted`, or the state that an earlier submission has reached.
 
         Raises:
-            RequestError: the gateway cannot honour the request; nothing was sent.
+            RequestError: the gateway does not support the request; nothing was sent.
             NotAcceptedError: the gateway did not take the job; nothing was spent.
-            SubmissionUnknownError: nobody can know whether it did; it is not sent again.
+            SubmissionUnknownError: the outcome is unknown; it is not sent again.
             StoreError: the record could not be written, so nothing was sent.
         """
         return await submit_once(
@@ -121,16 +121,14 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
 
     return Nodes(
         submit=_node(submit, f"submit_{name}_video", f"Submit {gateway.title} video", _submit_name, _never),
-        poll=_node(
-            poll, f"poll_{name}_video", f"Poll {gateway.title} video", _record_name("waits for"), _waiting_helps
-        ),
+        poll=_node(poll, f"poll_{name}_video", f"Poll {gateway.title} video", _record_name("poll"), _waiting_helps),
     )
 
 
 async def _store_video(
     record: VideoRecord, job: Job, credentials: GatewayCredentials, store: VideoStore
 ) -> VideoRecord:
-    """Bring a finished video home: stream it into the store, check it, and say so in its record.
+    """Download a finished video into the store, verify it, and update its record.
 
     Args:
         record: the record of the submission.
@@ -142,7 +140,7 @@ async def _store_video(
         The record: `stored`.
 
     Raises:
-        TransferError: the video could not be brought home; it still exists at the gateway.
+        TransferError: the video could not be downloaded; it still exists at the gateway.
         StoreError: the store refused it.
     """
     if record.state is VideoState.STORED:
@@ -153,7 +151,7 @@ async def _store_video(
 
 
 def _waiting_helps(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
-    """Waiting and storing cost nothing: again, unless the error says that nothing will change or the time is up."""
+    """Waiting and storing cost nothing: retry, unless the error is permanent or the deadline has passed."""
     error = state.data
     return not isinstance(error, OmniVideoError) or (error.waiting_helps and not isinstance(error, StillRunningError))
 
@@ -165,13 +163,13 @@ def _never(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
 
 def _submit_name(parameters: dict[str, Any]) -> str:
     credentials: GatewayCredentials = parameters["credentials"]
-    return f"{credentials.gateway.title} is asked for {_quote(as_request(parameters['request']))}"
+    return f"{credentials.gateway.title} submit: {_quote(as_request(parameters['request']))}"
 
 
 def _record_name(verb: str) -> Callable[..., str]:
     def name(parameters: dict[str, Any]) -> str:
         record: VideoRecord = parameters["record"]
-        return f"{get_gateway(record.attempt.gateway).title} {verb} {_quote(record.request)}"
+        return f"{get_gateway(record.attempt.gateway).title} {verb}: {_quote(record.request)}"
 
     return name
 
@@ -205,5 +203,5 @@ def _node(
 
 
 store_video: Task[[VideoRecord, Job, GatewayCredentials, VideoStore], Coroutine[Any, Any, VideoRecord]] = _node(
-    _store_video, "store_video", "Store video", _record_name("delivers"), _waiting_helps
+    _store_video, "store_video", "Store video", _record_name("store"), _waiting_helps
 )

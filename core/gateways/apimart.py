@@ -1,4 +1,4 @@
-"""APIMart's gemini-omni-flash-preview (seed 4; providers.md, section 4)."""
+"""APIMart's gemini-omni-flash-preview (docs/gateways.md, APIMart)."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def _link_or_video_data(reference: str) -> str:
 
 
 class APIMartRequest(ClosedBody):
-    """Body of `POST /v1/videos/generations` [seed 4]. The service documents a closed list of fields."""
+    """Body of `POST /v1/videos/generations` (section Submit). The service documents a closed list of fields."""
 
     model: Literal["gemini-omni-flash-preview"]
     prompt: Text | None = None
     image_urls: list[Annotated[Link, AfterValidator(_jpeg_or_png)]] | None = Field(default=None, max_length=16)
     video_urls: list[Annotated[str, AfterValidator(_link_or_video_data)]] | None = Field(default=None, max_length=1)
     aspect_ratio: Literal["16:9", "9:16"] | None = None
-    """Anything else would silently be treated as 16:9 [seed 4], so it is refused here."""
+    """Anything else would silently be treated as 16:9 (section Submit), so it is refused here."""
     resolution: Literal["720p"] | None = None
     extend_from_task_id: Text | None = None
 
@@ -108,7 +108,7 @@ gateway = Gateway(
     translate=_translate,
     encode=encode_json,
     uploads=(
-        # providers.md, section 4: other endpoints. What videos are made from must be JPEG or PNG all the same.
+        # docs/gateways.md, APIMart, Upload. What videos are made from must be JPEG or PNG all the same.
         Upload(
             path="/v1/uploads/images",
             field="file",

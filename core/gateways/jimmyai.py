@@ -1,4 +1,4 @@
-"""JimmyAI's Gemini Omni (seed 5; providers.md, section 5)."""
+"""JimmyAI's Gemini Omni (docs/gateways.md, JimmyAI)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _ratio(ratio: str) -> str:
 
 
 class JimmyAIRequest(ClosedBody):
-    """Body of `POST /api/open-api/v1/gemini/omni/videos` [seed 5]."""
+    """Body of `POST /api/open-api/v1/gemini/omni/videos` (section Submit)."""
 
     model: Literal["Gemini-Omini", "Omni-Flash-Ext", "gemini-omni", "omni-10s"]
     prompt: Text
@@ -72,7 +72,7 @@ class JimmyAIRequest(ClosedBody):
             raise broken("video_urls", f"{FIXED_MODEL} takes no video_urls", "the video's URL in image_urls")
         if self.generation_type == "frame":
             raise broken("generation_type", f"{FIXED_MODEL} has no first-frame mode", f"reference, or {MODEL}")
-        # Duration and resolution are documented as ignored: 10 seconds at 720p are made and billed [seed 5].
+        # Duration and resolution are documented as ignored: 10 seconds at 720p are made and billed (section Submit).
         return self
 
 
@@ -153,7 +153,7 @@ gateway = Gateway(
     translate=_translate,
     encode=encode_json,
     uploads=(
-        # providers.md, section 5: other endpoints.
+        # docs/gateways.md, JimmyAI, Upload.
         Upload(
             path="/api/open-api/v1/files/upload",
             field="file",

@@ -1,4 +1,4 @@
-"""A Sora-compatible gateway, one address per account (seed 3; providers.md, section 3)."""
+"""A Sora-compatible gateway, one address per account (docs/gateways.md, Sora-compatible)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MATERIAL = ("image_urls", "video_urls", "audio_urls")
 
 
 def _seconds(value: object) -> object:
-    """Seconds come as a number or as a string [seed 3]."""
+    """Seconds come as a number or as a string (section Submit)."""
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
     if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value):
         number = float(value)
@@ -65,7 +65,7 @@ Media = Annotated[str, AfterValidator(_media)]
 
 
 class SoraRequest(OpenBody):
-    """Body of `POST /v1/videos` with every field the gateway lists [seed 3]; it forwards others."""
+    """Body of `POST /v1/videos` with every field the gateway lists (section Submit); it forwards others."""
 
     model: Text
     prompt: str | None = None
@@ -231,7 +231,7 @@ gateway = Gateway(
     hints={"sound": "options.sound, for Kling models"},
     translate=translate,
     encode=_encode,
-    # The whole body may have 128 MB in this family (section 6.3); room is left for the other fields.
+    # The whole body may have 128 MB (The new-api family, Task errors); room is left for the other fields.
     attachment=Attachment(pick_file, most_bytes=127 * 1024**2),
     link_paths=newapi.LINK_PATHS,
     rejections=REJECTIONS,

@@ -1,4 +1,4 @@
-"""12AI's omni_flash-10s (seed 1; providers.md, section 1)."""
+"""12AI's omni_flash-10s (docs/gateways.md, 12AI)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _pixels(size: str) -> str:
 
 
 class TwelveAIRequest(ClosedBody):
-    """Body of `POST /v1/videos` [seed 1]. References go into `images` (JSON) or `input_reference[]` (form)."""
+    """Body of `POST /v1/videos` (section Submit). References go into `images` (JSON) or `input_reference[]` (form)."""
 
     # The form field has no name but the one with brackets.
     model_config = ConfigDict(populate_by_name=False)

@@ -1,4 +1,4 @@
-"""References brought within the gateway's reach, right before a submission: uploaded, staged or presigned."""
+"""Makes references reachable right before a submission: uploads, stages or presigns them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records, on_transfers
 
 REMEMBERED = 3600.0
-"""Seconds for which a file's hash and its copy in the store are not looked at again."""
+"""Seconds for which a file's hash and its copy in the store are cached."""
 PATIENCE = 60.0
-"""Seconds to go on trying while the store is away."""
+"""Seconds to retry while the store is unavailable."""
 
 
 class _Known(NamedTuple):
-    """What this event loop has worked out."""
+    """Cached results of one event loop."""
 
     digests: Shared[str]
     staged: Shared[str]
@@ -42,11 +42,11 @@ async def reachable(request: VideoRequest, client: GatewayClient, store: ObjectS
     """The request with links that the gateway can fetch in place of local files and objects of S3.
 
     A file is uploaded once per account, and staged once per store, whatever the number of requests that refer to it.
-    The links are for the submission alone: never for a record, a log or a message.
+    The links are for the submission only and must not reach a record, a log or a message.
 
     Raises:
         RequestError: a reference cannot be used; see `passages`.
-        NotAcceptedError: the gateway does not take a file; nothing was spent.
+        NotAcceptedError: the gateway refuses a file; nothing was spent.
         StoreError: the store cannot be read or written.
     """
     links: dict[str, str] = {}
@@ -67,7 +67,7 @@ async def _link(way: Passage, client: GatewayClient, store: ObjectStore) -> str:
         return await known.uploaded.get(
             (client.account, endpoint.path, sha256),
             lambda: _upload(client, endpoint, file, sha256),
-            # A job may wait at the gateway before its references are fetched.
+            # A job may be queued at the gateway before its references are fetched.
             good_for=endpoint.good_for / 2,
         )
     name = await known.staged.get(

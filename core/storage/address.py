@@ -20,7 +20,7 @@ def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
         endpoint_url: of an S3-compatible server. Keys and region come from the default AWS chain.
 
     Raises:
-        StoreError: the address is none, or names a folder that does not exist.
+        StoreError: the address is not valid, or names a folder that does not exist.
     """
     parts = urlsplit(address)
     if parts.scheme == "s3":
@@ -29,5 +29,5 @@ def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
         return Bucket(client(endpoint_url=endpoint_url), parts.netloc, parts.path.strip("/"))
     folder = Path(unquote(parts.path)) if parts.scheme == "file" else Path(address).expanduser()
     if not folder.is_dir():
-        raise StoreError(f"{address}: there is no such folder; an S3 store's address looks like s3://bucket/prefix")
+        raise StoreError(f"{address}: there is no such folder; an S3 address looks like s3://bucket/prefix")
     return Folder(folder)

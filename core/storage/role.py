@@ -1,4 +1,4 @@
-"""The credentials of a role, taken on by other credentials and renewed before they end."""
+"""Credentials of an assumed role, renewed before they expire."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing_extensions import override
 
 
 def assume(session: Any, role_arn: str) -> Any:
-    """A boto3 session that acts in a role. The role is taken on when a client first needs it.
+    """A boto3 session that acts in a role. The role is assumed when a client first needs it.
 
     Args:
         session: the boto3 session whose credentials may assume the role.

@@ -1,4 +1,4 @@
-"""How an S3 client is made from a handful of settings."""
+"""Creates S3 clients."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def client(
 ) -> S3Client:
     """A boto3 S3 client. Without keys, the default AWS chain finds them: environment, profile, role of the machine.
 
-    Threads may share the client. Sessions they may not, so that each call makes one of its own.
+    Threads may share a client but not a session, so each call creates its own session.
 
     Args:
         endpoint_url: of an S3 server other than AWS, such as `https://s3.example.com`.
         region_name: of the bucket.
         access_key_id: with `secret_access_key`.
         secret_access_key: never part of an error.
-        session_token: for passing credentials.
-        role_arn: role to act in, which these credentials, or those of the chain, may assume. Renewed before it ends.
-        addressing_style: `path` where the server knows no bucket subdomains.
-        request_checksum_calculation: `when_required` for servers that refuse the checksums that AWS takes since 2025.
+        session_token: for temporary credentials.
+        role_arn: role to assume with these credentials, or those of the chain. Renewed before it expires.
+        addressing_style: `path` for servers without bucket subdomains.
+        request_checksum_calculation: `when_required` for servers that refuse the checksums AWS accepts since 2025.
 
     Raises:
-        StoreError: the settings cannot work together.
+        StoreError: the settings contradict each other.
     """
     if endpoint_url:
         parts = urlsplit(endpoint_url)
@@ -64,7 +64,7 @@ def client(
             "s3",
             endpoint_url=endpoint_url,
             config=Config(
-                # Presigned URLs would be of the old kind in some regions otherwise.
+                # Otherwise some regions would get presigned URLs with the old signature.
                 signature_version="s3v4",
                 retries={"mode": "standard", "total_max_attempts": 5},
                 connect_timeout=10,
@@ -84,11 +84,11 @@ def client(
 
 
 def _at_once(request: Any, **_: Any) -> None:
-    """Send a part in one piece: from a file, `http.client` would take it in 512 pieces, and wake the server for each.
+    """Send a part in one write: from a file, `http.client` would send it in 512 pieces.
 
-    A body whose checksum follows it (over https) is a stream that stays one.
+    A body followed by its checksum (over https) stays a stream.
     """
     if hasattr(request.body, "read") and "Transfer-Encoding" not in request.headers:
         part = request.body
         request.body = part.read()
-        part.seek(0)  # a repeated request begins with the file again
+        part.seek(0)  # a retry reads the file again

@@ -1,4 +1,4 @@
-"""Many videos at once: every account is kept busy, and memory grows with the jobs in flight, not with the list."""
+"""Distributes videos over accounts: each is kept busy, and memory grows with the jobs in flight, not with the list."""
 
 import asyncio
 from collections import deque
@@ -19,13 +19,13 @@ Accounts = frozenset[int]
 def eligible(
     requests: Sequence[VideoRequest], credentials: Sequence[GatewayCredentials], store: ObjectStore | None = None
 ) -> list[Accounts]:
-    """For each request, the accounts whose gateway can honour it, references and all.
+    """For each request, the accounts whose gateway supports it, including its references.
 
     Args:
         store: where the videos go. None: whether local files can go through it is not checked.
 
     Raises:
-        RequestError: naming every request that none of them can honour, and why; nothing was sent.
+        RequestError: naming every request that none of them supports, and why; nothing was sent.
     """
     problems: list[Problem] = []
     found: list[Accounts] = []
@@ -55,7 +55,7 @@ async def fan_out(
 ) -> None:
     """Make every item with one of its accounts, as many at a time as each account allows.
 
-    An account takes the next item when it has room, so a slow gateway never holds up a fast one.
+    An account takes the next item when it has capacity, so a slow gateway never delays a fast one.
     """
     waiting: dict[Accounts, deque[T]] = {}
     for item, accounts in work:
@@ -63,7 +63,7 @@ async def fan_out(
     total = sum(map(len, waiting.values()))
 
     def take(index: int) -> deque[T] | None:
-        # What fewest accounts can make goes first: the rest has a choice.
+        # Items that the fewest accounts can make go first: the others have a choice.
         mine = [accounts for accounts, queue in waiting.items() if queue and index in accounts]
         return waiting[min(mine, key=len)] if mine else None
 

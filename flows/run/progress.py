@@ -1,4 +1,4 @@
-"""What a person sees of a batch in the Prefect UI: its progress while it runs, its report when it ended."""
+"""A batch in the Prefect UI: its progress while it runs, its report at the end."""
 
 import asyncio
 from time import monotonic
@@ -16,7 +16,7 @@ from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.reports.report import BatchReport, markdown_text, reason
 
 SECONDS_BETWEEN = 3.0
-"""Seconds between two updates of the progress: the server keeps every one of them."""
+"""Seconds between two updates of the progress: the server stores each of them."""
 MOST_ROWS = 1000
 """Rows of the table of videos; `report.json` has them all."""
 
@@ -31,7 +31,7 @@ class Progress:
         self._turn = asyncio.Lock()
 
     async def show(self, done: int, description: str) -> bool:
-        """Show how many are done, unless that was done a moment ago; the last one is always shown."""
+        """Update the bar at most every `SECONDS_BETWEEN`, and always at the end. Returns whether it did."""
         moment = monotonic()
         if done < self._total and moment - self._shown_at < SECONDS_BETWEEN:
             return False
@@ -48,7 +48,7 @@ class Progress:
 
 
 async def show_report(report: BatchReport) -> None:
-    """The report as a page, and a table with one row a video."""
+    """Publish the report as a page, and a table with one row per video."""
     await acreate_markdown_artifact(report.markdown(), key="omnivideo-report", description=report.summary())
     rows = [_row(record) for record in report.records[:MOST_ROWS]]
     await acreate_table_artifact(rows, key="omnivideo-videos", description=f"Videos of batch {report.batch}")

@@ -1,4 +1,4 @@
-"""What becomes of the videos of one flow run: progress while it runs, gallery and report at the end."""
+"""The result of one flow run: progress while it runs, gallery and report at the end."""
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -21,14 +21,14 @@ from prefect_omnivideo.tasks.events import announce_batch
 
 REASONS_SHOWN = 5
 SHARD_TAG = "omnivideo-shard"
-"""Tag of a flow run that is part of another one; gallery, report and announcement of the batch are that one's."""
+"""Tag of a flow run that is a shard; its parent writes the gallery and the report, and announces the batch."""
 
 
 class BatchFailedError(OmniVideoError):
     """Some videos of a batch failed or have an unknown outcome. The others are stored.
 
     Attributes:
-        report: what became of every video.
+        report: the state of every video.
     """
 
     def __init__(self, message: str, report: BatchReport) -> None:
@@ -37,7 +37,7 @@ class BatchFailedError(OmniVideoError):
 
 
 class Outcome:
-    """Collects what becomes of the requests of one flow run."""
+    """Collects the results of the requests of one flow run."""
 
     def __init__(self, batch: str, records: Records, requests: Sequence[VideoRequest], log: Log) -> None:
         self.batch = batch
@@ -50,16 +50,16 @@ class Outcome:
         log.info("batch %s: %d videos into %s", batch, len(requests), records.store.uri(batch))
 
     def add(self, record: VideoRecord) -> None:
-        """What became of a video."""
+        """Add the record of a finished video."""
         self._made[record_name(record)] = pack(record)
 
     @asynccontextmanager
     async def of(self, request: VideoRequest) -> AsyncGenerator[None]:
-        """Work on one video: its trouble, of whatever kind, must not stop the others."""
+        """Work on one video; its error, of whatever kind, is noted and does not stop the others."""
         try:
             with _results_of_its_own():
                 yield
-        except Exception as error:  # anything at all; it is reported with the video it concerns
+        except Exception as error:  # any error; it is reported with its video
             self._problems[request.key] = str(error) or type(error).__name__
         done = len(self._made) + len(self._problems)
         text = f"{done} of {len(self._requests)} done, {len(self._made)} of them stored"
@@ -67,13 +67,13 @@ class Outcome:
             self._log.info("%s", text)
 
     async def conclude(self, skipped: tuple[str, ...] = ()) -> BatchReport:
-        """Write gallery and report, and say how it ended.
+        """Write gallery and report, and return the report.
 
         Args:
             skipped: rows of a sheet that were left out, and why.
 
         Raises:
-            BatchFailedError: not everything is stored or still on its way.
+            BatchFailedError: a video failed, has an unknown outcome or was never submitted.
         """
         for request in self._requests:
             if request.key in self._problems:
@@ -92,7 +92,7 @@ class Outcome:
         if not is_shard:
             announce_batch(report)
         for record in report.pending:
-            self._log.warning("%s is still on its way: %s", record.stem, self._problems.get(record.key, ""))
+            self._log.warning("%s is not finished yet: %s", record.stem, self._problems.get(record.key, ""))
         bad = {record.key for record in report.unsettled}
         reasons = [
             f"{shorten(request.prompt, 60)!r}: {self._problems.get(request.key, 'no record was written')}"
@@ -105,20 +105,20 @@ class Outcome:
         return report
 
     async def _look_up(self, request: VideoRequest) -> None:
-        """The record in the store is the truth, not what this run went through."""
+        """Read the record: what the store holds counts, not what this run saw."""
         try:
             found = await on_records(self._records.load, self.batch, request)
         except StoreError:
-            return  # this run came upon it already, and says so
+            return  # this run has met the same error and reports it
         if found:
             self.add(found.record)
 
 
 def write_report(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
-    """Write gallery and report beside the videos; they show everything the batch holds, not one run alone.
+    """Write gallery and report beside the videos; they show the whole batch, not one run alone.
 
     Args:
-        known: records by their names that need not be read again.
+        known: records by name that need not be read again.
 
     Returns:
         The report with the addresses of both.
@@ -138,9 +138,9 @@ def write_report(records: Records, report: BatchReport, known: Mapping[str, Pack
 
 @contextmanager
 def _results_of_its_own() -> Generator[None]:
-    """Prefect notes every task result of a flow run, to draw arrows in its graph: 13 KB a video, to the end of the run.
+    """Prefect keeps all task results of a flow run to draw arrows in its graph: 13 KB per video, until the run ends.
 
-    Arrows join the tasks of one video, so that each video has notes of its own, which go with it.
+    Arrows connect the tasks of one video only, so each video is given its own results, which are freed with it.
     """
     run = FlowRunContext.get()
     if run is None:

@@ -16,12 +16,12 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect_omnivideo import LocalVideoStore, VideoRequest
 from prefect_omnivideo.core.client.poll_schedule import ENOUGH, durations
 from prefect_omnivideo.core.errors import JobError, RequestError, StoreError
-from prefect_omnivideo.core.jobs import persist as keeping
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.flows import BatchFailedError, generate_video, generate_videos
 from prefect_omnivideo.flows.run import verdict as outcome
 from prefect_omnivideo.sandbox import Sandbox
+from prefect_omnivideo.tasks import factory
 from tests.accounts import GATEWAYS, credentials
 from tests.flows.conftest import Held
 
@@ -145,9 +145,9 @@ async def test_one_task_run_a_stage_with_names_that_say_what_happens(sandbox: Sa
         )
         flow_run = await client.read_flow_run(run_id)
     assert sorted(run.name for run in task_runs) == [
-        "OmniRouters delivers a red apple",
-        "OmniRouters is asked for a red apple",
-        "OmniRouters waits for a red apple",
+        "OmniRouters poll: a red apple",
+        "OmniRouters store: a red apple",
+        "OmniRouters submit: a red apple",
     ]
     assert flow_run.name == "video: a red apple"
     assert sandbox.key not in flow_run.model_dump_json()
@@ -191,7 +191,7 @@ async def test_prefect_draws_arrows_within_a_video_and_remembers_no_video_that_i
             inputs.append(cast("dict[str, list[TaskRunResult]]", run.task_run.task_inputs))
 
     monkeypatch.setattr(outcome, "announce_batch", look)
-    monkeypatch.setattr(keeping, "announce_video", note)
+    monkeypatch.setattr(factory, "announce_video", note)
     await generate_videos(["one", "two", "three"], credentials(sandbox, "jimmyai"), store, batch="arrows")
     assert remembered == [0]
     arrows = [{result.id for results in each.values() for result in results} for each in inputs]

@@ -33,70 +33,64 @@ def _flat(code: str, message: str = "no") -> dict[str, Any]:
 _UNKNOWN = None
 _CASES: list[Any] = [
     # gateway, HTTP status, body, why it was rejected (None: unknown), whether it is sent again
-    pytest.param("12ai", 400, {"error": {"message": "bad"}}, Reason.REFUSED, False, id="section 1: sibling page"),
+    pytest.param("12ai", 400, {"error": {"message": "bad"}}, Reason.REFUSED, False, id="12AI: sibling page"),
     pytest.param(
         "12ai",
         400,
         {"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}},
         Reason.REFUSED,
         False,
-        id="section 1: Google style",
+        id="12AI: Google style",
     ),
-    pytest.param("omnirouters", 400, {"error": "bad"}, Reason.REFUSED, False, id="seed 2: error as text"),
+    pytest.param("omnirouters", 400, {"error": "bad"}, Reason.REFUSED, False, id="OmniRouters: error as text"),
     pytest.param(
-        "omnirouters", 400, {"message": "field seconds is required"}, Reason.REFUSED, False, id="seed 2: message"
+        "omnirouters", 400, {"message": "field seconds is required"}, Reason.REFUSED, False, id="OmniRouters: message"
     ),
-    pytest.param("omnirouters", 200, {"error": {"message": "bad"}}, _UNKNOWN, False, id="seed 2: error with HTTP 200"),
+    pytest.param(
+        "omnirouters", 200, {"error": {"message": "bad"}}, _UNKNOWN, False, id="OmniRouters: error with HTTP 200"
+    ),
     pytest.param("omnirouters", 200, {"id": "req_1", "error": "bad"}, _UNKNOWN, False, id="error beside a request id"),
-    pytest.param("sora", 401, _nested("invalid_api_key"), Reason.UNAUTHORIZED, False, id="section 3: 401"),
+    pytest.param("sora", 401, _nested("invalid_api_key"), Reason.UNAUTHORIZED, False, id="Sora-compatible: 401"),
     pytest.param(
-        "sora", 401, _nested(message="该令牌额度已用尽"), Reason.UNAUTHORIZED, False, id="section 6.2: exhausted token"
+        "sora", 401, _nested(message="该令牌额度已用尽"), Reason.UNAUTHORIZED, False, id="new-api: exhausted token"
     ),
-    pytest.param("sora", 403, _nested(message="model not allowed"), Reason.UNAUTHORIZED, False, id="section 6.2: 403"),
-    pytest.param("sora", 404, _nested(message="Invalid URL (POST /x)"), Reason.REFUSED, False, id="section 6.2: 404"),
-    pytest.param("sora", 503, _nested("model_not_found"), Reason.NO_MODEL, False, id="section 6.2: no channel"),
-    pytest.param("sora", 429, "", Reason.RATE_LIMITED, True, id="section 6.2: empty 429"),
-    pytest.param("sora", 400, _flat("invalid_request"), Reason.REFUSED, False, id="section 6.3: invalid_request"),
-    pytest.param("sora", 403, _flat("insufficient_user_quota"), Reason.NO_BALANCE, False, id="section 6.3: no quota"),
-    pytest.param(
-        "sora", 403, _flat("pre_consume_token_quota_failed"), Reason.NO_BALANCE, False, id="section 6.3: token"
-    ),
-    pytest.param("sora", 413, _flat("read_request_body_failed"), Reason.REFUSED, False, id="section 6.3: 413"),
-    pytest.param(
-        "sora", 429, _flat("x", "当前分组上游负载已饱和"), Reason.RATE_LIMITED, True, id="section 6.3: saturated"
-    ),
-    pytest.param("sora", 500, _flat("do_request_failed"), _UNKNOWN, False, id="section 6.3: do_request_failed"),
-    pytest.param("sora", 500, _flat("fail_to_fetch_task"), _UNKNOWN, False, id="section 6.3: upstream 500"),
-    pytest.param("sora", 501, _flat("not_implemented"), _UNKNOWN, False, id="section 6.3: 501"),
+    pytest.param("sora", 403, _nested(message="model not allowed"), Reason.UNAUTHORIZED, False, id="new-api: 403"),
+    pytest.param("sora", 404, _nested(message="Invalid URL (POST /x)"), Reason.REFUSED, False, id="new-api: 404"),
+    pytest.param("sora", 503, _nested("model_not_found"), Reason.NO_MODEL, False, id="new-api: no channel"),
+    pytest.param("sora", 429, "", Reason.RATE_LIMITED, True, id="new-api: empty 429"),
+    pytest.param("sora", 400, _flat("invalid_request"), Reason.REFUSED, False, id="new-api: invalid_request"),
+    pytest.param("sora", 403, _flat("insufficient_user_quota"), Reason.NO_BALANCE, False, id="new-api: no quota"),
+    pytest.param("sora", 403, _flat("pre_consume_token_quota_failed"), Reason.NO_BALANCE, False, id="new-api: token"),
+    pytest.param("sora", 413, _flat("read_request_body_failed"), Reason.REFUSED, False, id="new-api: 413"),
+    pytest.param("sora", 429, _flat("x", "当前分组上游负载已饱和"), Reason.RATE_LIMITED, True, id="new-api: saturated"),
+    pytest.param("sora", 500, _flat("do_request_failed"), _UNKNOWN, False, id="new-api: do_request_failed"),
+    pytest.param("sora", 500, _flat("fail_to_fetch_task"), _UNKNOWN, False, id="new-api: upstream 500"),
+    pytest.param("sora", 501, _flat("not_implemented"), _UNKNOWN, False, id="new-api: 501"),
     pytest.param(
         "sora", 200, _flat("insufficient_user_quota"), Reason.NO_BALANCE, False, id="flat error with HTTP 200"
     ),
     pytest.param("sora", 200, _flat("do_request_failed"), _UNKNOWN, False, id="flat 500 with HTTP 200"),
+    pytest.param("apimart", 400, _nested(400, kind="invalid_request_error"), Reason.REFUSED, False, id="APIMart: 400"),
     pytest.param(
-        "apimart", 400, _nested(400, kind="invalid_request_error"), Reason.REFUSED, False, id="section 4: 400"
+        "apimart", 401, _nested(401, kind="authentication_error"), Reason.UNAUTHORIZED, False, id="APIMart: 401"
     ),
+    pytest.param("apimart", 402, _nested(402, kind="payment_required"), Reason.NO_BALANCE, False, id="APIMart: 402"),
+    pytest.param("apimart", 403, _nested(403, kind="permission_error"), Reason.UNAUTHORIZED, False, id="APIMart: 403"),
+    pytest.param("apimart", 404, _nested(404, kind="not_found_error"), Reason.REFUSED, False, id="APIMart: 404"),
+    pytest.param("apimart", 429, _nested(429, kind="rate_limit_error"), Reason.RATE_LIMITED, True, id="APIMart: 429"),
+    pytest.param("apimart", 500, _nested(500, kind="server_error"), _UNKNOWN, False, id="APIMart: 500"),
+    pytest.param("apimart", 502, _nested(502, kind="bad_gateway"), _UNKNOWN, False, id="APIMart: 502"),
     pytest.param(
-        "apimart", 401, _nested(401, kind="authentication_error"), Reason.UNAUTHORIZED, False, id="section 4: 401"
+        "apimart", 200, {"code": 402, "message": "no"}, Reason.NO_BALANCE, False, id="APIMart: 402 in HTTP 200"
     ),
-    pytest.param("apimart", 402, _nested(402, kind="payment_required"), Reason.NO_BALANCE, False, id="section 4: 402"),
+    pytest.param("apimart", 200, {"code": 500, "message": "no"}, _UNKNOWN, False, id="APIMart: 500 in HTTP 200"),
     pytest.param(
-        "apimart", 403, _nested(403, kind="permission_error"), Reason.UNAUTHORIZED, False, id="section 4: 403"
+        "apimart", 200, {"code": "invalid_duration"}, Reason.REFUSED, False, id="APIMart: text code in HTTP 200"
     ),
-    pytest.param("apimart", 404, _nested(404, kind="not_found_error"), Reason.REFUSED, False, id="section 4: 404"),
-    pytest.param("apimart", 429, _nested(429, kind="rate_limit_error"), Reason.RATE_LIMITED, True, id="section 4: 429"),
-    pytest.param("apimart", 500, _nested(500, kind="server_error"), _UNKNOWN, False, id="section 4: 500"),
-    pytest.param("apimart", 502, _nested(502, kind="bad_gateway"), _UNKNOWN, False, id="section 4: 502"),
-    pytest.param(
-        "apimart", 200, {"code": 402, "message": "no"}, Reason.NO_BALANCE, False, id="section 4: 402 in HTTP 200"
-    ),
-    pytest.param("apimart", 200, {"code": 500, "message": "no"}, _UNKNOWN, False, id="section 4: 500 in HTTP 200"),
-    pytest.param(
-        "apimart", 200, {"code": "invalid_duration"}, Reason.REFUSED, False, id="section 4: text code in HTTP 200"
-    ),
-    pytest.param("apimart", 400, _nested("invalid_duration"), Reason.REFUSED, False, id="section 4: text code"),
-    pytest.param("jimmyai", 200, {"code": "20001", "msg": "auth"}, Reason.UNAUTHORIZED, False, id="section 5: 20001"),
-    pytest.param("jimmyai", 200, {"code": 20002, "msg": "bad"}, Reason.REFUSED, False, id="section 5: 20002 as number"),
-    pytest.param("jimmyai", 200, {"code": "-1", "msg": "later"}, _UNKNOWN, False, id="section 5: -1"),
+    pytest.param("apimart", 400, _nested("invalid_duration"), Reason.REFUSED, False, id="APIMart: text code"),
+    pytest.param("jimmyai", 200, {"code": "20001", "msg": "auth"}, Reason.UNAUTHORIZED, False, id="JimmyAI: 20001"),
+    pytest.param("jimmyai", 200, {"code": 20002, "msg": "bad"}, Reason.REFUSED, False, id="JimmyAI: 20002 as number"),
+    pytest.param("jimmyai", 200, {"code": "-1", "msg": "later"}, _UNKNOWN, False, id="JimmyAI: -1"),
     pytest.param("jimmyai", 200, {"code": "50000", "msg": "?"}, _UNKNOWN, False, id="an unknown server code"),
     pytest.param("jimmyai", 200, {"code": "20009", "msg": "余额不足"}, _UNKNOWN, False, id="no balance in words"),
     pytest.param("jimmyai", 200, {"code": "x", "msg": "MODERATION"}, _UNKNOWN, False, id="moderated in words"),
@@ -118,10 +112,10 @@ _CASES: list[Any] = [
     pytest.param("sora", 502, "", _UNKNOWN, False, id="502"),
     pytest.param("sora", 503, _HTML, _UNKNOWN, False, id="503 by a proxy"),
     pytest.param("sora", 503, "upstream connect error or disconnect/reset before headers", _UNKNOWN, False, id="envoy"),
-    pytest.param("sora", 503, _flat("fail_to_fetch_task"), _UNKNOWN, False, id="section 6.3: passed on by the vendor"),
+    pytest.param("sora", 503, _flat("fail_to_fetch_task"), _UNKNOWN, False, id="new-api: passed on by the vendor"),
     pytest.param("sora", 503, _nested(message="no channel"), _UNKNOWN, False, id="503 without a documented code"),
     pytest.param("sora", 504, "", _UNKNOWN, False, id="504"),
-    pytest.param("sora", 524, _HTML, _UNKNOWN, False, id="section 9: Cloudflare 524"),
+    pytest.param("sora", 524, _HTML, _UNKNOWN, False, id="Cloudflare 524"),
     pytest.param("sora", 200, _HTML, _UNKNOWN, False, id="a page instead of an answer"),
 ]
 

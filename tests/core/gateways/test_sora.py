@@ -1,4 +1,4 @@
-"""The Sora-compatible gateway: the rules of seed 3 on native bodies, and what is sent as a form."""
+"""The Sora-compatible gateway: the rules of docs/gateways.md on native bodies, and what is sent as a form."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_documented_inputs_are_sent_as_they_are(body: dict[str, Any], call: Any)
 
 
 def test_a_local_file_makes_a_form_of_strings(call: Any) -> None:
-    """Scalars become strings, metadata becomes JSON in a string (providers.md, section 6.4)."""
+    """Scalars become strings, metadata JSON in a string (docs/gateways.md, The new-api family, Request body)."""
     body = _VEO | {"seconds": 8, "seed": 0, "cfg_scale": 0.5, "flag": True, "images": [], "user": None}
     sent = call("sora", body | {"metadata": {"名": [1, True]}, "input_reference": "frames/one.png"})
     assert sent.json is None
