@@ -126,8 +126,8 @@ def _could_be(task: ConsoleTask, record: VideoRecord, attempt: Attempt) -> bool:
     start, end = _window(attempt)
     if not start <= task.submitted_at <= end:
         return False
-    if task.own_id:
-        return task.own_id in (record.key, record.request.options.get("external_task_id"))
+    if task.own_id and task.own_id not in (record.key, record.request.options.get("external_task_id")):
+        return False
     model, prompts = _model(record, attempt), {_words(record.request.prompt), _words(task.prompt)}
     if task.model and model and task.model.casefold() != model.casefold():
         return False

@@ -1,16 +1,19 @@
-"""Deciding from a console's listing: one reading or a person, never one job for two videos, never a paid job released."""
+"""Deciding from a console's listing: one reading or a person; no job for two videos, no paid job released."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
-from prefect_omnivideo.core.client.console import ConsoleTask
+from prefect_omnivideo.core.client.console import Console, ConsoleTask, tasks_between
 from prefect_omnivideo.core.jobs.evidence import (
     SETTLING,
     TOLERANCE,
@@ -26,6 +29,8 @@ from prefect_omnivideo.core.jobs.evidence import (
 )
 from prefect_omnivideo.core.records.model import Attempt, VideoRecord, new_record
 from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.sandbox import Settings, running
+from tests.accounts import credentials
 from tests.core.records.samples import MOMENT, attempt
 
 CLAIM = timedelta(minutes=5)
@@ -253,3 +258,34 @@ def test_whatever_is_listed(unknowns: list[VideoRecord], tasks: list[ConsoleTask
         elif isinstance(found, Candidates):
             assert all(row.task_id in free for row in found.tasks)
     assert len(adopted) == len(set(adopted))
+
+
+@pytest.mark.parametrize(
+    ("gateway", "model"), [("12ai", "omni_flash-10s"), ("omnirouters", "Veo-3.1"), ("sora", MODEL)]
+)
+async def test_a_lost_job_is_found_in_the_consoles_of_the_sandbox(gateway: str, model: str) -> None:
+    clock = [at(0).timestamp()]
+    with running(Settings(latency=3600), clock=lambda: clock[0]) as sandbox:
+        account = credentials(sandbox, gateway).account()
+        of_it = {"gateway": gateway, "account": account.name, "base_url": account.base_url, "model": model}
+        with httpx.Client(base_url=account.base_url, headers={"Authorization": f"Bearer {sandbox.key}"}) as http:
+            for seconds, prompt in (
+                (0, "kept"),
+                (1000, "lost [fault:drop-after]"),
+                (2000, "never [fault:drop-before]"),
+            ):
+                clock[0] = at(seconds + 1).timestamp()
+                with suppress(httpx.HTTPError):
+                    http.post("/v1/videos", json={"model": model, "prompt": prompt})
+        kept, job = sandbox.jobs()
+        records = [
+            made(sent("kept", 0, **of_it), kept["id"]),
+            lost := sent("lost [fault:drop-after]", 1000, **of_it),
+            never := sent("never [fault:drop-before]", 2000, **of_it),
+        ]
+        unknowns, owned = [lost, never], owners(records)
+        console = Console(SecretStr("sandbox-access-token"), "1")
+        tasks = await tasks_between(account, console, *listing_span(unknowns, owned))
+    assert tasks is not None
+    assert decide(lost, unknowns, tasks, owned, LATER) == Adopt(job["id"])
+    assert decide(never, unknowns, tasks, owned, LATER) == NotAccepted()
