@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr, field_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.check import AccountCheck, check_account
+from prefect_omnivideo.core.client.console import Console
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Gateway, Route
 
@@ -28,6 +29,9 @@ class GatewayCredentials(Block):
     _block_type_slug = "omnivideo-gateway-credentials"
     _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
     _gateway_name: ClassVar[str]
+
+    # A mistake in one field would otherwise show all that was given.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     api_key: SecretStr = Field(
         title="API key",
@@ -95,6 +99,10 @@ class GatewayCredentials(Block):
     def account_name(self) -> str:
         """The saved block's name, or the gateway's slug for credentials that were never saved."""
         return self._block_document_name or self._gateway_name
+
+    def console(self) -> Console | None:
+        """The way into the gateway's console, where it has one that is known and its credentials are given."""
+        return None
 
     async def check(self) -> AccountCheck:
         """Test the connection without spending anything: is the key accepted, and what is the balance, where known."""

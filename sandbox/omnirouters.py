@@ -11,7 +11,7 @@ from prefect_omnivideo.sandbox.body import Encoding
 from prefect_omnivideo.sandbox.checks import Body, Refused, choice, frame, required, strings, text, url, urls
 from prefect_omnivideo.sandbox.gateway import Answer, Order, Words
 from prefect_omnivideo.sandbox.jobs import Clip, Job, Moment
-from prefect_omnivideo.sandbox.newapi import ROW_WORDS, NewApi, failure
+from prefect_omnivideo.sandbox.newapi import NewApi, failure
 
 _WORDS = Words(("unknown", "queued"), "in_progress", "completed", "failed", "cancelled")
 _VEO_WORDS = Words(("queued",), "processing", "succeeded", "failed", "failed")
@@ -110,34 +110,18 @@ class OmniRouters(NewApi):
         """A row of the job table (section Status on /v1/video/generations) with the vendor's answer, which lags."""
         if _is_veo(job):
             return {"code": "success", "message": "", "data": self._vertex(job, moment, request)}
-        started, ended = int(job.accepted_at), int(job.ends_at or 0) if moment.ended else 0
-        row: Answer = {
-            "id": job.number,
-            "created_at": started,
-            "updated_at": ended or started,
-            "task_id": job.id,
-            "platform": "omni-video",
-            "user_id": 1,
-            "group": "default",
-            "channel_id": 1,
-            "quota": 500_000,
-            "action": "generate",
-            "status": self.word(job, moment, ROW_WORDS),
-            "fail_reason": "",
-            "submit_time": started,
-            "start_time": started,
-            "finish_time": ended,
-            "progress": "100%" if moment.ended else f"{max(10, moment.progress // 10 * 10)}%",
-            "properties": {"input": job.prompt},
-            "data": {"id": f"upstream-{job.number}", "status": "processing"},
-        }
+        row = self.row(job, moment)
         if moment.phase == "succeeded" and (links := self.links(job)):
             row["result_url"] = links[0]
             if len(links) > 1:
                 row["urls"] = links
         elif moment.ended and moment.phase != "succeeded":
-            row["fail_reason"] = row["result_url"] = failure(job)[1]
+            row["result_url"] = row["fail_reason"]
         return {"code": "success", "message": "", "data": row}
+
+    def properties(self, job: Job) -> dict[str, str]:
+        """The row tells the prompt."""
+        return super().properties(job) | {"input": job.prompt}
 
     def _vertex(self, job: Job, moment: Moment, request: Request) -> Answer:
         found = moment.phase == "succeeded" and "no-url" not in job.faults

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue, model_validator
@@ -135,7 +136,7 @@ class SoraRequest(OpenBody):
         else:
             self._modes()
         if isinstance(self.input_reference, str) and is_local(self.input_reference):
-            self._multipart()
+            self._check_form("beside a file to upload", "an http(s) URL as input_reference")
         return self
 
     def _need(self, *names: str, why: str = "") -> None:
@@ -175,10 +176,20 @@ class SoraRequest(OpenBody):
         elif self.mode == "reference_material":
             self._need(*_MATERIAL, why="mode reference_material")
 
-    def _multipart(self) -> None:
+    def _check_form(self, where: str, accepted: str) -> None:
+        """A form holds texts; only metadata is read as JSON in a text [6.4]."""
         for name, value in _given_fields(self).items():
             if isinstance(value, list | dict) and name != "metadata":
-                raise broken(name, "cannot be sent beside a file to upload", "an http(s) URL as input_reference")
+                raise broken(name, f"cannot be sent {where}", accepted)
+
+
+class SoraForm(SoraRequest):
+    """The same body as a multipart form, for servers that read no JSON, such as vllm-omni."""
+
+    @model_validator(mode="after")
+    def _fits_a_form(self) -> Self:
+        self._check_form("in a form", "a single text; submit_as json")
+        return self
 
 
 def _given(value: object) -> bool:
@@ -192,17 +203,17 @@ def _given_fields(native: BaseModel) -> dict[str, Any]:
 
 
 def _encode(native: BaseModel, path: str) -> HttpCall:
-    """JSON, or a multipart form when a local file is to be uploaded; there, metadata is JSON in a string [6.4]."""
+    """JSON, or a multipart form where the server wants one and where a local file is to be uploaded."""
     reference = getattr(native, "input_reference", None)
-    if not isinstance(reference, str) or not is_local(reference):
+    file = reference if isinstance(reference, str) and is_local(reference) else None
+    if file is None and not isinstance(native, SoraForm):
         return encode_json(native, path)
-    fields = _given_fields(native)
-    del fields["input_reference"]
     form = tuple(
         (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        for name, value in fields.items()
+        for name, value in _given_fields(native).items()
+        if file is None or name != "input_reference"
     )
-    return HttpCall("POST", path, form=form, files=(("input_reference", local_path(reference)),))
+    return HttpCall("POST", path, form=form, files=(("input_reference", local_path(file)),) if file else ())
 
 
 gateway = Gateway(
@@ -237,3 +248,6 @@ gateway = Gateway(
     rejections=REJECTIONS,
     not_found=NO_SUCH_TASK,
 )
+
+form_gateway = replace(gateway, native=SoraForm)
+"""The same for accounts whose server reads forms only. One object: clients are shared by account."""
