@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import ssl
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
-from functools import cache
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
@@ -34,6 +32,7 @@ from prefect_omnivideo.core.errors import (
 )
 from prefect_omnivideo.core.gateways.answers import find_refusal, read_status, read_submission, retry_after
 from prefect_omnivideo.core.gateways.specification import Answer, HttpCall, Job, join_url, route_of
+from prefect_omnivideo.core.tls import tls
 
 SUBMIT_ATTEMPTS = 5
 STATUS_ATTEMPTS = 5
@@ -67,7 +66,7 @@ class GatewayClient:
         self._gate = asyncio.Semaphore(account.requests_in_flight)
         self._turns = asyncio.Semaphore(account.requests_in_flight)
         options: dict[str, Any] = {
-            "verify": _tls(),
+            "verify": tls(),
             "timeout": httpx.Timeout(account.request_seconds, connect=account.connect_seconds, pool=None),
             "headers": {
                 "Authorization": f"Bearer {account.api_key.get_secret_value()}",
@@ -263,12 +262,6 @@ class GatewayClient:
 def _path(template: str, task_id: str) -> str:
     """The path for a task; an id is the gateway's word and may hold anything."""
     return template.format(task_id=quote(task_id, safe=""))
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Loading the certificates takes tens of milliseconds; once is enough."""
-    return httpx.create_ssl_context()
 
 
 def _reason(error: Exception) -> str:

@@ -39,13 +39,15 @@ async def upload(client: GatewayClient, endpoint: Upload, file: Path, name: str,
     Raises:
         NotAcceptedError: the gateway does not take it, or cannot be reached; nothing was spent.
     """
-    async for attempt in stamina.retry_context(
-        on=_again, attempts=UPLOAD_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
-    ):
-        with attempt:
-            answer = await _post(client, endpoint, file, name, content_type)
-            return _read_link(client.account.gateway, endpoint, answer, name)
-    raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def once() -> str:
+        answer = await _post(client, endpoint, file, name, content_type)
+        return _read_link(client.account.gateway, endpoint, answer, name)
+
+    again = stamina.AsyncRetryingCaller(
+        attempts=UPLOAD_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
+    )
+    return await again(_again, once)
 
 
 async def _post(client: GatewayClient, endpoint: Upload, file: Path, name: str, content_type: str) -> Answer:
