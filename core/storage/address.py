@@ -31,3 +31,11 @@ def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
     if not folder.is_dir():
         raise StoreError(f"{address}: there is no such folder; an S3 store's address looks like s3://bucket/prefix")
     return Folder(folder)
+
+
+def address_of(store: ObjectStore) -> tuple[str, str | None]:
+    """Address and endpoint URL, with which `open_store` opens the same store; no endpoint URL for AWS."""
+    if not isinstance(store, Bucket):
+        return store.uri(""), None
+    is_aws = ".amazonaws.com" in store.endpoint_url
+    return store.uri(""), None if is_aws else store.endpoint_url
