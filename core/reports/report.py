@@ -9,7 +9,7 @@ from itertools import islice
 
 from pydantic import BaseModel, ConfigDict
 
-from prefect_omnivideo.core.records.compact import PackedRecords
+from prefect_omnivideo.core.records.compact import RecordsField
 from prefect_omnivideo.core.records.model import Attempt, VideoRecord, VideoState
 from prefect_omnivideo.core.reports.templating import render
 from prefect_omnivideo.core.reports.wording import moment, reason, resolve_command, title, what_to_do
@@ -22,7 +22,7 @@ class BatchReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     batch: str
-    records: PackedRecords
+    records: RecordsField
     skipped: tuple[str, ...] = ()
     """Rows of the sheet that were left out, each with its reason."""
     gallery: str | None = None
