@@ -15,7 +15,7 @@ from prefect_omnivideo.blocks.aws import settings_of
 from prefect_omnivideo.blocks.credentials import REPOSITORY, logo
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.storage.folder import Folder
-from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.core.transfer.transfer import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -172,60 +172,11 @@ class S3VideoStore(VideoStore):
 
     def open(self) -> ObjectStore:
         """The bucket as an object store."""
-        return _bucket(
-            self.bucket,
-            self.prefix,
-            endpoint_url=self.endpoint_url,
-            region_name=self.region_name,
-            access_key_id=self.aws_access_key_id,
-            secret_access_key=self.aws_secret_access_key,
-            session_token=self.aws_session_token,
-            role_arn=self.role_arn,
-            addressing_style=self.addressing_style,
-            server_side_encryption=self.server_side_encryption,
-            kms_key_id=self.kms_key_id,
-            storage_class=self.storage_class,
-            request_checksums=self.request_checksums,
-        )
+        options = S3Options.model_validate({name: getattr(self, name) for name in S3Options.model_fields})
+        return _bucket(self.bucket, self.prefix, options)
 
 
 @lru_cache(maxsize=16)
-def _bucket(
-    bucket: str,
-    prefix: str,
-    *,
-    endpoint_url: str | None,
-    region_name: str | None,
-    access_key_id: str | None,
-    secret_access_key: SecretStr | None,
-    session_token: SecretStr | None,
-    role_arn: str | None,
-    addressing_style: Literal["auto", "path", "virtual"],
-    server_side_encryption: Literal["AES256", "aws:kms"] | None,
-    kms_key_id: str | None,
-    storage_class: str | None,
-    request_checksums: Literal["when_supported", "when_required"],
-) -> Bucket:
+def _bucket(bucket: str, prefix: str, options: S3Options) -> Bucket:
     """Cached: clients are expensive to create and safe to share between threads."""
-    made = client(
-        endpoint_url=endpoint_url,
-        region_name=region_name,
-        access_key_id=access_key_id,
-        secret_access_key=_told(secret_access_key),
-        session_token=_told(session_token),
-        role_arn=role_arn,
-        addressing_style=addressing_style,
-        request_checksum_calculation=request_checksums,
-    )
-    return Bucket(
-        made,
-        bucket,
-        prefix,
-        server_side_encryption=server_side_encryption,
-        kms_key_id=kms_key_id,
-        storage_class=storage_class,
-    )
-
-
-def _told(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
+    return Bucket(client(options), bucket, prefix, options)

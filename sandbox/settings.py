@@ -13,9 +13,9 @@ class Settings:
     `port` and `media_port` are TCP ports on 127.0.0.1 (0: a free one). `key` is the API key that every gateway accepts;
     `<key>-<anything>` is accepted too and is a separate account. A job ends `latency` seconds after it was accepted,
     plus or minus the fraction `jitter` of it; its links are valid for `link_seconds`. `faults` is a plan or its path.
-    `access_token` and `user_id` open the consoles of the new-api gateways: `<access_token>-<anything>` shows the jobs of
-    `<key>-<anything>`, and without an access token there is no console. `video_bytes` is the size to which every video is padded. `journal` is a file in which accepted jobs outlive the
-    process.
+    `access_token` and `user_id` open the consoles of the new-api gateways: `<access_token>-<anything>` shows the jobs
+    of `<key>-<anything>`, and without an access token there is no console. `video_bytes` is the size to which every
+    video is padded. `journal` is a file in which accepted jobs outlive the process.
     """
 
     port: int = 0

@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import ssl
 from collections.abc import AsyncGenerator, Collection
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
-from functools import cache
 from typing import Any, BinaryIO, NamedTuple
 
 import httpx
@@ -42,6 +40,7 @@ from prefect_omnivideo.core.gateways.specification import (
     task_path,
 )
 from prefect_omnivideo.core.redaction import HIDDEN
+from prefect_omnivideo.core.tls import tls
 
 SUBMIT_ATTEMPTS = 5
 STATUS_ATTEMPTS = 5
@@ -77,7 +76,7 @@ class GatewayClient:
         self._gate = asyncio.Semaphore(account.requests_in_flight)
         self._turns = asyncio.Semaphore(account.requests_in_flight)
         options: dict[str, Any] = {
-            "verify": _tls(),
+            "verify": tls(),
             "timeout": httpx.Timeout(account.request_seconds, connect=account.connect_seconds, pool=None),
             "headers": {
                 "Authorization": f"Bearer {account.api_key.get_secret_value()}",
@@ -282,12 +281,6 @@ class GatewayClient:
             parsed = json.loads(text)
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, parsed, text[:2000], f"{call.method} {call.path}")
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Loading the certificates takes tens of milliseconds; once is enough."""
-    return httpx.create_ssl_context()
 
 
 def _reason(error: Exception) -> str:

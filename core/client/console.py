@@ -16,8 +16,8 @@ from typing import cast
 import httpx
 from pydantic import JsonValue, SecretStr
 
+from prefect_omnivideo.core.answers.json_paths import first_number, first_text, first_time
 from prefect_omnivideo.core.client.account import Account
-from prefect_omnivideo.core.gateways.json_values import first_number, first_text, first_time
 
 PAGE_SIZE = 100
 """The most rows that the software gives at a time."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from ipaddress import ip_address
 from mimetypes import MimeTypes
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from prefect_omnivideo.core.references.parse import (
 from prefect_omnivideo.core.request import VideoRequest, is_s3, local_path
 from prefect_omnivideo.core.storage.base import ObjectStore, checked_name
 from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.transfer.url_policy import is_private
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -155,17 +155,10 @@ def _check_store(way: Passage, account: Account, store: ObjectStore | None) -> N
 
 def _check_reach(reference: Reference, store: Bucket, account: Account) -> None:
     """A gateway on the internet cannot fetch from a server with a private address."""
-    if _is_private(store.endpoint_url) and not _is_private(account.base_url):
+    server, gateway = (urlsplit(url).hostname or "" for url in (store.endpoint_url, account.base_url))
+    if is_private(server) and not is_private(gateway):
         rule = f"{account.gateway.title} cannot fetch it from {store.endpoint_url}, a private address"
         raise _refused(reference, rule, "an https URL, or a store that the internet can reach")
-
-
-def _is_private(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".localhost", ".internal", ".lan"))
 
 
 def _bucket_and_key(reference: Reference) -> tuple[str, str]:

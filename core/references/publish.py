@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -25,6 +24,10 @@ REMEMBERED = 3600.0
 """Seconds for which a file's hash and its copy in the store are cached."""
 PATIENCE = 60.0
 """Seconds to retry while the store is unavailable."""
+
+_patiently = stamina.AsyncRetryingCaller(
+    attempts=None, timeout=PATIENCE, wait_initial=0.5, wait_max=10, wait_jitter=1
+).on(StoreUnavailableError)
 
 
 class _Known(NamedTuple):
@@ -60,7 +63,7 @@ async def reachable(request: VideoRequest, client: GatewayClient, store: ObjectS
 async def _link(way: Passage, client: GatewayClient, store: ObjectStore) -> str:
     file = way.file
     if file is None:
-        return await _patiently(lambda: on_records(object_link, way.reference, store))
+        return await _patiently(on_records, object_link, way.reference, store)
     known = _known.setdefault(asyncio.get_running_loop(), _Known(Shared(), Shared(), Shared()))
     sha256 = await known.digests.get((file.path, file.version), lambda: on_transfers(digest, file), good_for=REMEMBERED)
     if endpoint := way.upload:
@@ -71,7 +74,7 @@ async def _link(way: Passage, client: GatewayClient, store: ObjectStore) -> str:
             good_for=endpoint.good_for / 2,
         )
     name = await known.staged.get(
-        (store, sha256), lambda: _patiently(lambda: on_transfers(stage, file, sha256, store)), good_for=REMEMBERED
+        (store, sha256), lambda: _patiently(on_transfers, stage, file, sha256, store), good_for=REMEMBERED
     )
     return await on_records(store.link, name, seconds=LINK_SECONDS)
 
@@ -80,12 +83,3 @@ async def _upload(client: GatewayClient, endpoint: Upload, file: MediaFile, sha2
     link = await upload(client, endpoint, file.path, f"{sha256[:16]}{file.ending}", file.content_type)
     file.check_unchanged()  # a link to other bytes than those of the hash must not be remembered
     return link
-
-
-async def _patiently(work: Callable[[], Awaitable[str]]) -> str:
-    async for attempt in stamina.retry_context(
-        on=StoreUnavailableError, attempts=None, timeout=PATIENCE, wait_initial=0.5, wait_max=10, wait_jitter=1
-    ):
-        with attempt:
-            return await work()
-    raise AssertionError("unreachable: the last attempt returns or raises")

@@ -9,7 +9,7 @@ from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.storage.folder import Folder
 from prefect_omnivideo.core.storage.s3 import Bucket
-from prefect_omnivideo.core.storage.s3_client import client
+from prefect_omnivideo.core.storage.s3_client import S3Options, client
 
 
 def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
@@ -26,8 +26,16 @@ def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
     if parts.scheme == "s3":
         if not parts.netloc:
             raise StoreError(f"{address} names no bucket; an address looks like s3://bucket/prefix")
-        return Bucket(client(endpoint_url=endpoint_url), parts.netloc, parts.path.strip("/"))
+        return Bucket(client(S3Options(endpoint_url=endpoint_url)), parts.netloc, parts.path.strip("/"))
     folder = Path(unquote(parts.path)) if parts.scheme == "file" else Path(address).expanduser()
     if not folder.is_dir():
         raise StoreError(f"{address}: there is no such folder; an S3 address looks like s3://bucket/prefix")
     return Folder(folder)
+
+
+def address_of(store: ObjectStore) -> tuple[str, str | None]:
+    """Address and endpoint URL, with which `open_store` opens the same store; no endpoint URL for AWS."""
+    if not isinstance(store, Bucket):
+        return store.uri(""), None
+    is_aws = ".amazonaws.com" in store.endpoint_url
+    return store.uri(""), None if is_aws else store.endpoint_url

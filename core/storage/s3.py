@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
 
 from boto3.exceptions import Boto3Error
@@ -27,13 +27,13 @@ from prefect_omnivideo.core.storage.base import (
     checked_prefix,
 )
 from prefect_omnivideo.core.storage.ranged import RangedFile
-from prefect_omnivideo.core.storage.s3_client import client
+from prefect_omnivideo.core.storage.s3_client import DEFAULTS, S3Options, client
 from prefect_omnivideo.core.storage.s3_errors import code_of, store_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-__all__ = ["Bucket", "client"]
+__all__ = ["Bucket", "S3Options", "client"]
 
 _PART = 8 * 1024 * 1024
 # Measured: constant memory for a stream that cannot seek. With threads, boto would hold ten parts at a time; each
@@ -61,9 +61,8 @@ class Bucket(ObjectStore):
         client: from `client` below, or any boto3 S3 client. Shared by threads, as boto3 allows for clients.
         bucket: its name.
         prefix: prepended to every key; with or without "/" around it.
-        server_side_encryption: `AES256` or `aws:kms`, for every object. None leaves it to the bucket.
-        kms_key_id: the key for `aws:kms`.
-        storage_class: for streamed objects (videos) only: records must stay readable at once.
+        options: of which it takes how objects are written. The encryption is for every one of them, the storage class
+            for streamed objects (videos) only: records must stay readable at once.
     """
 
     def __init__(
@@ -71,20 +70,17 @@ class Bucket(ObjectStore):
         client: S3Client,
         bucket: str,
         prefix: str = "",
-        *,
-        server_side_encryption: Literal["AES256", "aws:kms"] | None = None,
-        kms_key_id: str | None = None,
-        storage_class: str | None = None,
+        options: S3Options = DEFAULTS,
     ) -> None:
         self._client = client
         self.bucket = bucket
         self.prefix = checked_prefix(prefix.strip("/"))
         self._extra: dict[str, Any] = {}
-        if server_side_encryption:
-            self._extra["ServerSideEncryption"] = server_side_encryption
-        if kms_key_id:
-            self._extra["SSEKMSKeyId"] = kms_key_id
-        self._extra_streamed = self._extra | ({"StorageClass": storage_class} if storage_class else {})
+        if options.server_side_encryption:
+            self._extra["ServerSideEncryption"] = options.server_side_encryption
+        if options.kms_key_id:
+            self._extra["SSEKMSKeyId"] = options.kms_key_id
+        self._extra_streamed = self._extra | ({"StorageClass": options.storage_class} if options.storage_class else {})
 
     def __repr__(self) -> str:
         return f"Bucket({self.uri('')!r})"

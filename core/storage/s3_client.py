@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from pydantic import BaseModel, SecretStr
 
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.storage.role import assume
@@ -17,52 +18,51 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 
-def client(
-    *,
-    endpoint_url: str | None = None,
-    region_name: str | None = None,
-    access_key_id: str | None = None,
-    secret_access_key: str | None = None,
-    session_token: str | None = None,
-    role_arn: str | None = None,
-    addressing_style: Literal["auto", "path", "virtual"] = "auto",
-    request_checksum_calculation: Literal["when_supported", "when_required"] = "when_supported",
-) -> S3Client:
+class S3Options(BaseModel, frozen=True, extra="forbid"):
+    """How S3 is spoken to, and how objects are written: the fields of the S3 video store, where they are described."""
+
+    endpoint_url: str | None = None
+    region_name: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
+    aws_session_token: SecretStr | None = None
+    role_arn: str | None = None
+    addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    server_side_encryption: Literal["AES256", "aws:kms"] | None = None
+    kms_key_id: str | None = None
+    storage_class: str | None = None
+    request_checksums: Literal["when_supported", "when_required"] = "when_supported"
+
+
+DEFAULTS = S3Options()
+
+
+def client(options: S3Options = DEFAULTS) -> S3Client:
     """A boto3 S3 client. Without keys, the default AWS chain finds them: environment, profile, role of the machine.
 
     Threads may share a client but not a session, so each call creates its own session.
 
-    Args:
-        endpoint_url: of an S3 server other than AWS, such as `https://s3.example.com`.
-        region_name: of the bucket.
-        access_key_id: with `secret_access_key`.
-        secret_access_key: never part of an error.
-        session_token: for temporary credentials.
-        role_arn: role to assume with these credentials, or those of the chain. Renewed before it expires.
-        addressing_style: `path` for servers without bucket subdomains.
-        request_checksum_calculation: `when_required` for servers that refuse the checksums AWS accepts since 2025.
-
     Raises:
         StoreError: the settings contradict each other.
     """
-    if endpoint_url:
-        parts = urlsplit(endpoint_url)
+    if options.endpoint_url:
+        parts = urlsplit(options.endpoint_url)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise StoreError("endpoint_url must be like https://s3.example.com, without user and password")
-    if bool(access_key_id) != bool(secret_access_key):
+    if bool(options.aws_access_key_id) != bool(options.aws_secret_access_key):
         raise StoreError("access key and secret belong together: give both, or neither for the default AWS chain")
     try:
         session: Any = boto3.session.Session(
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret_access_key,
-            aws_session_token=session_token,
-            region_name=region_name,
+            aws_access_key_id=options.aws_access_key_id,
+            aws_secret_access_key=_told(options.aws_secret_access_key),
+            aws_session_token=_told(options.aws_session_token),
+            region_name=options.region_name,
         )
-        if role_arn:
-            session = assume(session, role_arn)
+        if options.role_arn:
+            session = assume(session, options.role_arn)
         made: S3Client = session.client(
             "s3",
-            endpoint_url=endpoint_url,
+            endpoint_url=options.endpoint_url,
             config=Config(
                 # Otherwise some regions would get presigned URLs with the old signature.
                 signature_version="s3v4",
@@ -70,9 +70,9 @@ def client(
                 connect_timeout=10,
                 read_timeout=60,
                 max_pool_connections=32,
-                s3={"addressing_style": addressing_style},
-                request_checksum_calculation=request_checksum_calculation,
-                response_checksum_validation=request_checksum_calculation,
+                s3={"addressing_style": options.addressing_style},
+                request_checksum_calculation=options.request_checksums,
+                response_checksum_validation=options.request_checksums,
             ),
         )
         made.meta.events.register("before-send.s3.UploadPart", _at_once)
@@ -80,7 +80,11 @@ def client(
     except BotoCoreError as error:
         raise StoreError(f"no S3 client: {what_happened(error)}") from None
     except ValueError:
-        raise StoreError(f"no S3 client: boto3 does not accept endpoint_url {endpoint_url!r}") from None
+        raise StoreError(f"no S3 client: boto3 does not accept endpoint_url {options.endpoint_url!r}") from None
+
+
+def _told(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def _at_once(request: Any, **_: Any) -> None:

@@ -13,7 +13,9 @@ from prefect.artifacts import (
 
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.records.model import VideoRecord
-from prefect_omnivideo.core.reports.report import BatchReport, markdown_text, reason
+from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.reports.templating import markdown_text
+from prefect_omnivideo.core.reports.wording import reason
 
 SECONDS_BETWEEN = 3.0
 """Seconds between two updates of the progress: the server stores each of them."""

@@ -15,6 +15,7 @@ from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.storage.address import address_of
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.tasks.events import announce_batch
@@ -121,7 +122,7 @@ def write_report(records: Records, report: BatchReport, known: Mapping[str, Pack
         known: records by name that need not be read again.
 
     Returns:
-        The report with the addresses of both.
+        The report with the addresses of both, and of the store.
 
     Raises:
         StoreError: they cannot be written.
@@ -129,7 +130,9 @@ def write_report(records: Records, report: BatchReport, known: Mapping[str, Pack
     store, page, data = records.store, f"{report.batch}/index.html", f"{report.batch}/report.json"
     others = records.batch(report.batch, lambda error: log.error("left out of the report: %s", error), besides=known)
     whole = {**known, **{record_name(record): pack(record) for record in others}}
-    report = report.model_copy(update={"gallery": store.uri(page), "report": store.uri(data)})
+    address, endpoint_url = address_of(store)
+    places = {"gallery": store.uri(page), "report": store.uri(data), "store": address, "endpoint_url": endpoint_url}
+    report = report.model_copy(update=places)
     everything = report.model_copy(update={"records": PackedRecords(whole[name] for name in sorted(whole))})
     store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
     store.put(data, everything.to_json(), content_type="application/json")
