@@ -217,7 +217,7 @@ class GatewayClient:
                 )
             except OSError as error:  # the file to send
                 return Rejected(
-                    Reason.REFUSED, f"{error.filename} cannot be read ({error.strerror}). Nothing was sent."
+                    Reason.UNREACHABLE, f"{error.filename} cannot be read ({error.strerror}). Nothing was sent."
                 )
         outcome = read_submission(self.account.gateway, answer, call, sent)
         if answer.status == 429:
