@@ -8,8 +8,6 @@ from urllib.parse import unquote, urlsplit
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.storage.folder import Folder
-from prefect_omnivideo.core.storage.s3 import Bucket
-from prefect_omnivideo.core.storage.s3_client import client
 
 
 def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
@@ -26,6 +24,10 @@ def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
     if parts.scheme == "s3":
         if not parts.netloc:
             raise StoreError(f"{address} names no bucket; an address looks like s3://bucket/prefix")
+        # A folder does not wait for boto3: importing it takes most of a second.
+        from prefect_omnivideo.core.storage.s3 import Bucket
+        from prefect_omnivideo.core.storage.s3_client import client
+
         return Bucket(client(endpoint_url=endpoint_url), parts.netloc, parts.path.strip("/"))
     folder = Path(unquote(parts.path)) if parts.scheme == "file" else Path(address).expanduser()
     if not folder.is_dir():
