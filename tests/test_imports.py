@@ -19,6 +19,8 @@ import prefect_omnivideo
 from prefect_omnivideo import blocks, core
 from prefect_omnivideo.core import client, gateways
 
+pytestmark = pytest.mark.server
+
 HEAVY = ("prefect", "boto3", "botocore", "av", "openpyxl", "jinja2")
 SLUGS = {
     "apimart-credentials",
