@@ -16,6 +16,7 @@ SERVERS = {"prefect_server", "stage", "s3", "seaweed", "sandbox", "slow_sandbox"
 """Fixtures, and parameters that name fixtures, that start Prefect, the gateways or SeaweedFS."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts servers. One worker runs all that share a server, and begins with them, as they take longest."""
     for item in items:
