@@ -214,7 +214,7 @@ def _refuse(reason: str) -> int:
 def main() -> None:
     """Entry point of the `omnivideo` command."""
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]  # a text stream
-    sys.exit(app())
+    sys.exit(app(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -41,9 +41,7 @@ def _as_status(gateway: Gateway, answer: Answer) -> dict[str, Any]:
         job = read_status(gateway, answer, "")
     except OmniVideoError as error:
         return {"status": None, "message": str(error)}
-    links = [
-        {"url": shorten(link.url, 200), "path": link.path, "documented": link.is_documented} for link in job.links
-    ]
+    links = [{"url": shorten(link.url, 200), "path": link.path, "documented": link.is_documented} for link in job.links]
     told = {
         "status": str(job.status),
         "word": _found(answer.body, job.status_word),

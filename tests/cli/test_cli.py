@@ -1,18 +1,21 @@
-"""The command line, as a person would type it."""
+"""The command line, as a person would type it: in this process, but for one that goes through the installed command."""
 
 import html
+import io
 import json
 import logging
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from prefect_omnivideo import VideoRequest
+from prefect_omnivideo.cli import main
 from prefect_omnivideo.cli.commands import app
 from prefect_omnivideo.core.records.compact import PackedRecords, pack
 from prefect_omnivideo.core.records.model import Attempt, VideoRecord, new_record, now
@@ -22,24 +25,56 @@ from prefect_omnivideo.core.storage.folder import Folder
 from prefect_omnivideo.flows.run.verdict import write_report
 
 
-def omnivideo(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "prefect_omnivideo.cli", *arguments],
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+class Done(NamedTuple):
+    """What a command printed, and the exit code it ended with."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def encoded(gateway: str, request: dict[str, Any], *arguments: str) -> dict[str, Any]:
-    done = omnivideo("encode", "--gateway", gateway, *arguments, text=json.dumps(request))
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+Command = Callable[..., Done]
 
 
-def test_encode_shows_the_call_and_hides_the_key() -> None:
+@pytest.fixture
+def omnivideo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command, with arguments and the text on its standard input."""
+
+    def run(*arguments: str, text: str = "") -> Done:
+        monkeypatch.setattr(sys, "argv", ["omnivideo", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Done(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def encoded(omnivideo: Command) -> Callable[..., dict[str, Any]]:
+    """The call that a request for a gateway becomes."""
+
+    def encode(gateway: str, request: dict[str, Any], *arguments: str) -> dict[str, Any]:
+        done = omnivideo("encode", "--gateway", gateway, *arguments, text=json.dumps(request))
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return encode
+
+
+@pytest.mark.server
+def test_the_installed_command() -> None:
+    command = [Path(sys.executable).with_name("omnivideo"), "encode", "--gateway"]
+    text = '{"prompt": "海边"}'.encode()
+    done = subprocess.run([*command, "apimart"], input=text, capture_output=True, timeout=120, check=True)
+    assert json.loads(done.stdout)["json"]["prompt"] == "海边"
+    refused = subprocess.run([*command, "nobody"], input=text, capture_output=True, timeout=120, check=False)
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert b"Traceback" not in refused.stderr
+
+
+def test_encode_shows_the_call_and_hides_the_key(encoded: Callable[..., dict[str, Any]]) -> None:
     call = encoded("apimart", {"prompt": "海边", "aspect_ratio": "9:16"})
     assert call["method"] == "POST"
     assert call["url"] == "https://api.apimart.ai/v1/videos/generations"
@@ -47,7 +82,7 @@ def test_encode_shows_the_call_and_hides_the_key() -> None:
     assert call["json"] == {"model": "gemini-omni-flash-preview", "prompt": "海边", "aspect_ratio": "9:16"}
 
 
-def test_encode_native_form() -> None:
+def test_encode_native_form(encoded: Callable[..., dict[str, Any]]) -> None:
     body = {"model": "omni_flash-10s", "prompt": "x", "input_reference[]": ["https://a/1.jpg", "https://a/2.jpg"]}
     call = encoded("12ai", body, "--native", "--base-url", "https://proxy.example/v1")
     assert call["url"] == "https://proxy.example/v1/videos"
@@ -55,7 +90,7 @@ def test_encode_native_form() -> None:
     assert "json" not in call
 
 
-def test_encode_takes_the_other_route() -> None:
+def test_encode_takes_the_other_route(encoded: Callable[..., dict[str, Any]]) -> None:
     call = encoded("omnirouters", {"prompt": "x"}, "--submit-path", "/v1/video/generations")
     assert call["url"] == "https://omnirouters.com/v1/video/generations"
 
@@ -70,7 +105,7 @@ def test_encode_takes_the_other_route() -> None:
         ("nobody", '{"prompt": "x"}', "12ai"),
     ],
 )
-def test_encode_refuses_with_exit_code_2(gateway: str, text: str, said: str) -> None:
+def test_encode_refuses_with_exit_code_2(gateway: str, text: str, said: str, omnivideo: Command) -> None:
     done = omnivideo("encode", "--gateway", gateway, text=text)
     assert done.returncode == 2
     assert said in done.stderr
@@ -101,7 +136,7 @@ def parked(tmp_path: Path) -> tuple[Path, str]:
     return tmp_path, record.key
 
 
-def test_jobs_shows_account_and_time_of_what_is_unknown(parked: tuple[Path, str]) -> None:
+def test_jobs_shows_account_and_time_of_what_is_unknown(parked: tuple[Path, str], omnivideo: Command) -> None:
     store, key = parked
     done = omnivideo("jobs", "--store", str(store), "--state", "unknown")
     assert done.returncode == 0
@@ -115,7 +150,7 @@ def test_jobs_shows_account_and_time_of_what_is_unknown(parked: tuple[Path, str]
     ("decision", "state"),
     [(["--task-id", "task_1"], "submitted"), (["--resubmit"], "failed"), (["--abandon"], "failed")],
 )
-def test_resolve_settles_once(decision: list[str], state: str, parked: tuple[Path, str]) -> None:
+def test_resolve_settles_once(decision: list[str], state: str, parked: tuple[Path, str], omnivideo: Command) -> None:
     store, key = parked
     done = omnivideo("resolve", key[:6], "--store", str(store), *decision)
     assert done.returncode == 0, done.stderr
@@ -148,13 +183,13 @@ def test_the_command_that_report_and_gallery_print_can_be_run(
     assert next(records.batch(report.batch)).state == state
 
 
-def test_resolve_wants_one_decision(parked: tuple[Path, str]) -> None:
+def test_resolve_wants_one_decision(parked: tuple[Path, str], omnivideo: Command) -> None:
     store, key = parked
     for decision in ([], ["--resubmit", "--abandon"]):
         assert omnivideo("resolve", key, "--store", str(store), *decision).returncode == 2
 
 
-def test_a_store_that_is_none_is_said() -> None:
+def test_a_store_that_is_none_is_said(omnivideo: Command) -> None:
     done = omnivideo("jobs", "--store", "no-such-folder")
     assert done.returncode == 2
     assert "no-such-folder" in done.stderr

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from prefect_omnivideo.core.answers.submission import read_submission
 from prefect_omnivideo.core.client.client import GatewayClient
 from prefect_omnivideo.core.client.uploads import UPLOAD_ATTEMPTS
 from prefect_omnivideo.core.errors import (
@@ -20,7 +21,6 @@ from prefect_omnivideo.core.errors import (
     UnavailableError,
     UnreachableError,
 )
-from prefect_omnivideo.core.answers.submission import read_submission
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Answer, Rejected
 from prefect_omnivideo.core.jobs.submit import submit
