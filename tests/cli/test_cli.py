@@ -17,12 +17,14 @@ import pytest
 from prefect_omnivideo import VideoRequest
 from prefect_omnivideo.cli import main
 from prefect_omnivideo.cli.commands import app
+from prefect_omnivideo.core.exchange import exchange
 from prefect_omnivideo.core.records.compact import PackedRecords, pack
 from prefect_omnivideo.core.records.model import Attempt, VideoRecord, new_record, now
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.storage.folder import Folder
 from prefect_omnivideo.flows.run.verdict import write_report
+from tests.core.transfer.lying_server import answer, mp4, running
 
 
 class Done(NamedTuple):
@@ -146,19 +148,102 @@ def test_jobs_shows_account_and_time_of_what_is_unknown(parked: tuple[Path, str]
     assert json.loads(omnivideo("jobs", "--store", str(store), "--state", "stored", "--json").stdout) == []
 
 
+STATES: dict[str, Callable[[VideoRecord], VideoRecord]] = {
+    "unknown": lambda record: record.unknown("the answer was lost"),
+    "submitted": lambda record: record.submitted("task_0"),
+    "finished": lambda record: record.submitted("task_0").finished(None, None, trouble="no link"),
+    "failed": lambda record: record.submitted("task_0").failed("gateway error", "it said so"),
+    "abandoned": lambda record: record.submitted("task_0").failed("abandoned", "a person gave it up"),
+}
+
+
+@pytest.mark.parametrize("before", STATES)
 @pytest.mark.parametrize(
-    ("decision", "state"),
-    [(["--task-id", "task_1"], "submitted"), (["--resubmit"], "failed"), (["--abandon"], "failed")],
+    ("decision", "after"),
+    [
+        (["--task-id", "task_1"], "submitted"),
+        (["--ask-again"], "submitted"),
+        (["--resubmit"], "failed"),
+        (["--abandon"], "failed"),
+    ],
+    ids=lambda value: str(value),
 )
-def test_resolve_settles_once(decision: list[str], state: str, parked: tuple[Path, str], omnivideo: Command) -> None:
-    store, key = parked
-    done = omnivideo("resolve", key[:6], "--store", str(store), *decision)
+def test_resolve_decides_from_every_state_but_stored(
+    before: str, decision: list[str], after: str, tmp_path: Path, omnivideo: Command
+) -> None:
+    record = STATES[before](unknown("batch"))
+    Records(Folder(tmp_path)).claim(record)
+    done = omnivideo("resolve", record.key[:6], "--store", str(tmp_path), *decision)
+    found = next(Records(Folder(tmp_path)).batch("batch"))
+    if decision == ["--ask-again"] and before == "unknown":
+        assert done.returncode == 2
+        assert "--task-id" in done.stderr
+        return
     assert done.returncode == 0, done.stderr
-    record = next(Records(Folder(store)).batch("batch"))
-    assert record.state == state
-    again = omnivideo("resolve", key, "--store", str(store), "--task-id", "task_2")
-    assert again.returncode == 2
-    assert record.state in again.stderr
+    assert found.state == after
+    if decision[0] == "--task-id":
+        assert found.attempt.task_id == "task_1"
+        assert found.attempt.earlier_task_ids == (() if before == "unknown" else ("task_0",)), "none is forgotten"
+    if after == "submitted":
+        assert found.failure is None
+    if decision == ["--resubmit"]:
+        assert found.failure is not None
+        assert found.failure.may_resubmit
+
+
+def test_what_is_stored_needs_no_decision(tmp_path: Path, omnivideo: Command) -> None:
+    record = unknown("batch").submitted("task_0").stored(())
+    Records(Folder(tmp_path)).claim(record)
+    done = omnivideo("resolve", record.key, "--store", str(tmp_path), "--abandon")
+    assert done.returncode == 2
+    assert "is stored" in done.stderr
+
+
+@pytest.mark.server
+def test_a_link_that_a_person_found_is_stored(tmp_path: Path, omnivideo: Command) -> None:
+    record = STATES["failed"](unknown("batch"))
+    Records(Folder(tmp_path)).claim(record)
+    with running() as server:
+        server.answers = [answer(mp4(1000))]
+        link = f"{server.url}/v.mp4?sig=abcdef0123"
+        done = omnivideo("resolve", record.key, "--store", str(tmp_path), "--link", link)
+    assert done.returncode == 0, done.stderr
+    found = next(Records(Folder(tmp_path)).batch("batch"))
+    assert found.state == "stored"
+    assert (tmp_path / found.files[0].name).stat().st_size == found.files[0].size
+    assert "abcdef0123" not in found.model_dump_json()
+
+
+def test_the_answers_kept_with_a_video_are_shown(tmp_path: Path, omnivideo: Command) -> None:
+    said = exchange("POST /v1/videos", 503, {"x-oneapi-request-id": "r1"}, None, "upstream connect error")
+    record = unknown("batch").unknown("nobody knows", (said,))
+    Records(Folder(tmp_path)).claim(record)
+    done = omnivideo("jobs", "--store", str(tmp_path), "--answers", record.key[:8])
+    assert done.returncode == 0, done.stderr
+    assert all(part in done.stdout for part in ("POST /v1/videos", "HTTP 503", "r1", "upstream connect error"))
+
+
+@pytest.mark.parametrize(
+    ("http", "text", "says"),
+    [
+        (200, '{"id": "v1", "status": "queued"}', ["accepted", '"v1"', '"path": "id"', "queued"]),
+        (503, "upstream connect error", ["unknown", "never sent again"]),
+        (200, '{"id": "v1", "state": "done", "out": {"mp4": "https://e.com/a?sig=0123456"}}', ["out.mp4", "a?***"]),
+        (400, '{"code": "invalid_request", "message": "no", "data": null}', ["rejected", "refused", "no"]),
+        (200, "<html>", ["unknown"]),
+    ],
+)
+def test_decode_shows_what_is_understood_and_where_it_stands(
+    http: int, text: str, says: list[str], omnivideo: Command
+) -> None:
+    done = omnivideo("decode", "--gateway", "sora", "--http", str(http), text=text)
+    assert done.returncode == 0, done.stderr
+    assert all(part in done.stdout for part in says), done.stdout
+    assert "0123456" not in done.stdout
+
+
+def test_decode_wants_a_gateway_or_a_block(omnivideo: Command) -> None:
+    assert omnivideo("decode", text="{}").returncode == 2
 
 
 @pytest.mark.parametrize(
