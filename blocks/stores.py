@@ -88,7 +88,7 @@ class LocalVideoStore(VideoStore):
         """What comes from elsewhere, a saved block or the parameters of a run, must not depend on where it arrives.
 
         Raises:
-            StoreError: the folder is relative. No ValueError, as Prefect hides the text of those from who loads a block.
+            StoreError: the folder is relative. No ValueError: Prefect hides their text from who loads a block.
         """
         folder = cast("dict[str, Any]", data).get("folder") if isinstance(data, dict) else None
         if isinstance(folder, str | Path):

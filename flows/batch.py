@@ -17,7 +17,7 @@ from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.fan_out import eligible, fan_out
 from prefect_omnivideo.flows.run.limits import limited, slot
-from prefect_omnivideo.flows.run.naming import batch_of_run
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Prompts, Seconds
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import make_video
@@ -47,8 +47,8 @@ async def generate_videos(
         credentials: The account that makes and bills the videos, or several: each takes the next prompt it can honour
             as soon as it has room.
         store: Where the videos and their records are kept.
-        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run. The same request in
-            the same batch is made and paid once.
+        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
+            the outermost one around it. The same request in the same batch is made and paid once.
         deadline: Seconds to wait for each video. One that takes longer is picked up by the next run of the batch.
 
     Returns:
@@ -60,7 +60,8 @@ async def generate_videos(
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
     requests = [as_request(prompt) for prompt in prompts]
-    return await run_batch(requests, as_accounts(credentials), store, batch_of_run(batch), deadline)
+    name = batch_from(await origin_of_run(), batch)
+    return await run_batch(requests, as_accounts(credentials), store, name, deadline)
 
 
 def as_accounts(credentials: GatewayCredentials | Sequence[GatewayCredentials]) -> list[GatewayCredentials]:

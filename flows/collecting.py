@@ -15,7 +15,7 @@ from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.fan_out import Accounts, fan_out
-from prefect_omnivideo.flows.run.naming import batch_of_run
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import finish_video
@@ -48,7 +48,7 @@ async def collect_videos(
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
     accounts = as_accounts(credentials)
-    name = batch_of_run(batch)
+    name = batch_from(await origin_of_run(), batch)
     records = Records(store.open(), announce_video)
     found = await on_records(lambda: list(records.batch(name)))
     outcome = Outcome(name, records, [record.request for record in found], get_run_logger())

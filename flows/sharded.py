@@ -23,7 +23,7 @@ from prefect_omnivideo.core.sheets.source import name_of
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
 from prefect_omnivideo.flows.run.cancelling import cancel_shards
-from prefect_omnivideo.flows.run.naming import batch_of_run, moment_of_run
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.flows.run.verdict import SHARD_TAG, BatchFailedError, write_report
@@ -77,8 +77,8 @@ async def generate_sharded(
         BatchFailedError: a video failed or has an unknown outcome, or a shard did not end well.
     """
     log = get_run_logger()
-    accounts, name = as_accounts(credentials), batch_of_run(batch)
-    location = filled(sheet.strip(), moment_of_run(), field="sheet")
+    accounts, origin = as_accounts(credentials), await origin_of_run()
+    name, location = batch_from(origin, batch), filled(sheet.strip(), origin.moment, field="sheet")
     shared = {
         "sheet": location,
         "credentials": [_reference(account, "credentials") for account in accounts],

@@ -13,7 +13,7 @@ from prefect_omnivideo.core.jobs.ownership import check_hopeful, is_owner
 from prefect_omnivideo.core.jobs.wait import learn
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.request import VideoRequest, as_request
-from prefect_omnivideo.flows.run.naming import batch_of_run
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.tasks.factory import nodes, store_video
 
@@ -36,8 +36,8 @@ async def generate_video(
         prompt: What the video shows, or a full request.
         credentials: The account that makes and bills the video.
         store: Where the video and its record are kept.
-        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run. The same request in
-            the same batch is made and paid once.
+        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
+            the outermost one around it. The same request in the same batch is made and paid once.
         deadline: Seconds to wait for the video. One that takes longer is picked up by the next run of the batch.
 
     Returns:
@@ -47,7 +47,8 @@ async def generate_video(
         OmniVideoError: why there is no video; see `prefect_omnivideo.core.errors`.
     """
     await clean_up(store.open(), get_run_logger())
-    return await make_video(as_request(prompt), credentials, [credentials], store, batch_of_run(batch), deadline)
+    name = batch_from(await origin_of_run(), batch)
+    return await make_video(as_request(prompt), credentials, [credentials], store, name, deadline)
 
 
 async def make_video(

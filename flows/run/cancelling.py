@@ -1,6 +1,5 @@
 """What happens to the jobs of a flow run that a person cancels."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from prefect import Flow
@@ -22,10 +21,10 @@ from prefect_omnivideo.core.client.pool import connect
 from prefect_omnivideo.core.errors import OmniVideoError
 from prefect_omnivideo.core.jobs.ownership import is_owner
 from prefect_omnivideo.core.jobs.persist import Log, keep, latest
-from prefect_omnivideo.core.records.batch import batch_name
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of
 from prefect_omnivideo.tasks.events import announce_video
 
 
@@ -40,8 +39,7 @@ async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: St
     given = parameters["credentials"]
     accounts = [block.account() for block in ([given] if isinstance(given, GatewayCredentials) else given)]
     records = Records(parameters["store"].open(), announce_video)
-    moment = flow_run.expected_start_time or datetime.now(UTC)
-    batch = batch_name(parameters.get("batch") or None, default=str(flow_run.id), moment=moment)
+    batch = batch_from(await origin_of(flow_run), parameters.get("batch"))
     mine = [
         record
         for record in await on_records(lambda: list(records.batch(batch)))

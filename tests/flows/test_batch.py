@@ -1,12 +1,14 @@
 """A list of prompts, through the real flow engine: one submission a prompt, whatever goes wrong."""
 
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import cast
 from uuid import UUID
 
 import pytest
+from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import TaskRunResult
@@ -16,12 +18,13 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect_omnivideo import LocalVideoStore, VideoRequest
 from prefect_omnivideo.core.client.poll_schedule import ENOUGH, durations
 from prefect_omnivideo.core.errors import JobError, RequestError, StoreError
-from prefect_omnivideo.core.jobs import persist as keeping
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.flows import BatchFailedError, generate_video, generate_videos
 from prefect_omnivideo.flows.run import verdict as outcome
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.sandbox import Sandbox
+from prefect_omnivideo.tasks import factory
 from tests.accounts import GATEWAYS, credentials
 from tests.flows.conftest import Held
 
@@ -174,6 +177,38 @@ async def test_a_retried_flow_run_pays_for_nothing_again(sandbox: Sandbox, store
     assert bill(sandbox) == Counter({"good": 1, "bad [fault:moderated]": 1})
 
 
+async def test_a_retried_parent_pays_for_nothing_again(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    """The retry of a parent starts new runs of the flows within it."""
+    sandbox.reset()
+    account, batches = credentials(sandbox, "apimart"), list[str]()
+
+    @flow(retries=1, retry_delay_seconds=0)
+    async def parent() -> None:
+        report = await generate_videos(["one", "two"], account, store)
+        batches.append(report.batch)
+        batches.append((await generate_video("three", account, store)).batch)
+        if len(batches) == 2:
+            raise RuntimeError("what comes after it fails")
+
+    @task
+    async def in_a_task() -> None:
+        await parent()
+
+    @flow
+    async def outermost() -> None:
+        await in_a_task()
+
+    state = await outermost(return_state=True)
+    assert bill(sandbox) == Counter({"one": 1, "two": 1, "three": 1})
+    assert batches == [str(state.state_details.flow_run_id)] * 4
+
+
+async def test_without_any_run_the_batch_has_a_stable_name(caplog: pytest.LogCaptureFixture) -> None:
+    names = {batch_from(await origin_of_run(), None) for _ in range(2)}
+    assert names == {"without-a-run"}
+    assert "called outside of a run" in caplog.text
+
+
 async def test_prefect_draws_arrows_within_a_video_and_remembers_no_video_that_is_done(
     sandbox: Sandbox, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +226,8 @@ async def test_prefect_draws_arrows_within_a_video_and_remembers_no_video_that_i
             inputs.append(cast("dict[str, list[TaskRunResult]]", run.task_run.task_inputs))
 
     monkeypatch.setattr(outcome, "announce_batch", look)
-    monkeypatch.setattr(keeping, "announce_video", note)
+    monkeypatch.setattr(sys.modules["prefect_omnivideo.flows.batch"], "announce_video", note)
+    monkeypatch.setattr(factory, "announce_video", note)
     await generate_videos(["one", "two", "three"], credentials(sandbox, "jimmyai"), store, batch="arrows")
     assert remembered == [0]
     arrows = [{result.id for results in each.values() for result in results} for each in inputs]
