@@ -32,7 +32,7 @@ from prefect_omnivideo.core.errors import (
     SubmissionUnknownError,
     UnreachableError,
 )
-from prefect_omnivideo.core.gateways.answers import find_refusal, read_status, read_submission, retry_after
+from prefect_omnivideo.core.gateways.answers import read_status, read_submission, retry_after
 from prefect_omnivideo.core.gateways.specification import Answer, HttpCall, Job, join_url, route_of
 
 SUBMIT_ATTEMPTS = 5
@@ -133,7 +133,8 @@ class GatewayClient:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def cancel(self, task_id: str, submit_path: str) -> bool | None:
-        """Ask the gateway to cancel a job: True when it confirms, False when it refuses, None when it cannot cancel.
+        """Ask the gateway to cancel a job: True when it confirms in the documented words, False when it says anything
+        else, None when it cannot cancel.
 
         Whether a cancelled job is refunded, no gateway documents.
         """
@@ -144,7 +145,7 @@ class GatewayClient:
             answer = await self._get(HttpCall("DELETE", _path(route.cancel, task_id)), task_id)
         except StatusUnavailableError:
             return False
-        return find_refusal(self.account.gateway, answer) is None
+        return answer.status == 200 and isinstance(answer.body, dict) and answer.body.get("success") is True
 
     async def get(self, path: str) -> Answer:
         """The answer of one of the gateway's own pages, such as the balance.
