@@ -26,7 +26,7 @@ from prefect_omnivideo.flows.run.cancelling import cancel_shards
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.progress import Progress, show_report
-from prefect_omnivideo.flows.run.verdict import SHARD_TAG, BatchFailedError, write_report
+from prefect_omnivideo.flows.run.verdict import SHARD_TAG, BatchFailedError, written
 from prefect_omnivideo.flows.sheet import read_sheet
 from prefect_omnivideo.tasks.events import announce_batch, announce_video
 
@@ -105,7 +105,7 @@ async def generate_sharded(
     records = Records(store.open(), announce_video)
     made = await on_records(lambda: {record_name(record): pack(record) for record in records.batch(name)})
     report = BatchReport(batch=name, records=PackedRecords(made.values()), skipped=tuple(expansion.skipped))
-    report = await on_records(write_report, records, report, made, log)
+    report = await written(records, report, made, log)
     await show_report(report)
     announce_batch(report)
     log.info("%s", report.summary())

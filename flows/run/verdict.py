@@ -83,10 +83,7 @@ class Outcome:
         report = BatchReport(batch=self.batch, records=PackedRecords(made.values()), skipped=skipped)
         is_shard = SHARD_TAG in flow_run.tags
         if not is_shard:
-            try:
-                report = await on_records(write_report, self._records, report, made, self._log)
-            except StoreError as error:
-                self._log.error("gallery and report could not be written: %s", error)
+            report = await written(self._records, report, made, self._log)
         self._log.info("%s", report.summary())
         await show_report(report)
         if not is_shard:
@@ -112,6 +109,15 @@ class Outcome:
             return  # this run came upon it already, and says so
         if found:
             self.add(found.record)
+
+
+async def written(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
+    """The report, written as `write_report` does unless that fails, for whatever reason: it only shows what is there."""
+    try:
+        return await on_records(write_report, records, report, known, log)
+    except Exception as error:
+        log.error("gallery and report could not be written: %s", error)
+        return report
 
 
 def write_report(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
