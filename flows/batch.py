@@ -109,5 +109,11 @@ async def run_batch(
         async with outcome.of(request), slot(account, limits):
             outcome.add(await make_video(request, account, accounts, store, batch, deadline))
 
-    await fan_out(zip(wanted, accounts_of, strict=True), accounts, make)
+    await fan_out(
+        zip(wanted, accounts_of, strict=True),
+        accounts,
+        make,
+        give_up=outcome.give_up,
+        model=lambda request: request.model or "",
+    )
     return await outcome.conclude(skipped)

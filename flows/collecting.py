@@ -66,5 +66,8 @@ async def collect_videos(
         mine = frozenset(i for i, account in enumerate(accounts) if is_owner(record, account.account()))
         return mine or frozenset((0,))
 
-    await fan_out(((record, owners(record)) for record in found), accounts, collect)
+    def give_up(record: VideoRecord, error: Exception) -> None:
+        outcome.give_up(record.request, error)
+
+    await fan_out(((record, owners(record)) for record in found), accounts, collect, give_up=give_up)
     return await outcome.conclude()

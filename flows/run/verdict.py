@@ -16,6 +16,7 @@ from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.tasks.events import announce_batch
 
@@ -55,16 +56,27 @@ class Outcome:
 
     @asynccontextmanager
     async def of(self, request: VideoRequest) -> AsyncGenerator[None]:
-        """Work on one video: its trouble, of whatever kind, must not stop the others."""
+        """Work on one video: its trouble, of whatever kind, must not stop the others.
+
+        Raises:
+            NoBalanceError, UnauthorizedError: the account's trouble; another one may make the video.
+        """
         try:
             with _results_of_its_own():
                 yield
+        except ACCOUNT_ERRORS as error:
+            self._log.warning("%r goes to another account, if there is one: %s", shorten(request.prompt, 60), error)
+            raise
         except Exception as error:  # anything at all; it is reported with the video it concerns
-            self._problems[request.key] = str(error) or type(error).__name__
+            self.give_up(request, error)
         done = len(self._made) + len(self._problems)
         text = f"{done} of {len(self._requests)} done, {len(self._made)} of them stored"
         if await self._progress.show(done, f"{text}: batch {self.batch}"):
             self._log.info("%s", text)
+
+    def give_up(self, request: VideoRequest, error: Exception) -> None:
+        """Why there is no video from this run."""
+        self._problems[request.key] = str(error) or type(error).__name__
 
     async def conclude(self, skipped: tuple[str, ...] = ()) -> BatchReport:
         """Write gallery and report, and say how it ended.
@@ -112,7 +124,7 @@ class Outcome:
 
 
 async def written(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
-    """The report, written as `write_report` does unless that fails, for whatever reason: it only shows what is there."""
+    """The report, written as `write_report` does; unwritten where that fails for any reason: it only shows what is."""
     try:
         return await on_records(write_report, records, report, known, log)
     except Exception as error:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -23,7 +24,8 @@ from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.flows import BatchFailedError, generate_video, generate_videos
 from prefect_omnivideo.flows.run import verdict as outcome
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
-from prefect_omnivideo.sandbox import Sandbox
+from prefect_omnivideo.sandbox import Sandbox, Settings, running
+from prefect_omnivideo.sandbox.faults import Fault, FaultPlan
 from prefect_omnivideo.tasks import factory
 from tests.accounts import GATEWAYS, credentials
 from tests.flows.conftest import Held
@@ -233,6 +235,39 @@ async def test_prefect_draws_arrows_within_a_video_and_remembers_no_video_that_i
     arrows = [{result.id for results in each.values() for result in results} for each in inputs]
     assert [len(each) for each in arrows] == [2, 2, 2], "from its submission and from its wait"
     assert len(set.union(*arrows)) == 6, "and from nobody else's"
+
+
+@pytest.fixture
+def broke_sandbox() -> Generator[Sandbox]:
+    """Two gateways; the account at one of them has no money."""
+    with running(Settings(latency=0.1, faults=FaultPlan((Fault("no-balance", gateway="apimart"),)))) as sandbox:
+        yield sandbox
+
+
+async def test_a_broke_account_beside_a_healthy_one_rests(broke_sandbox: Sandbox, store: LocalVideoStore) -> None:
+    accounts = [
+        credentials(broke_sandbox, "apimart", jobs_in_flight=3),
+        credentials(broke_sandbox, "jimmyai", api_key="sk-wrong", jobs_in_flight=2),
+        credentials(broke_sandbox, "sora", jobs_in_flight=2),
+    ]
+    prompts = [f"prompt {number}" for number in range(60)]
+    report = await generate_videos(prompts, accounts, store, batch="b")
+    assert len(report.stored) == 60
+    assert bill(broke_sandbox) == Counter(dict.fromkeys(prompts, 1))
+    asked = broke_sandbox.stats()["gateways"]
+    assert asked["apimart"]["submissions"] <= 3
+    assert asked["jimmyai"]["submissions"] <= 2
+
+
+async def test_where_no_account_is_left_the_rest_fails_with_the_reason(
+    broke_sandbox: Sandbox, store: LocalVideoStore
+) -> None:
+    with pytest.raises(BatchFailedError, match=r"insufficient balance.*and 15 more"):
+        await generate_videos(
+            [f"prompt {number}" for number in range(20)], credentials(broke_sandbox, "apimart", jobs_in_flight=1), store
+        )
+    assert broke_sandbox.stats()["gateways"]["apimart"]["submissions"] == 1
+    assert bill(broke_sandbox) == Counter()
 
 
 async def test_how_long_earlier_videos_of_the_batch_took_is_known(sandbox: Sandbox, store: LocalVideoStore) -> None:
