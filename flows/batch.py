@@ -15,6 +15,7 @@ from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
+from prefect_omnivideo.flows.run.ending import may_end_incomplete
 from prefect_omnivideo.flows.run.fan_out import eligible, fan_out
 from prefect_omnivideo.flows.run.limits import limited, slot
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
@@ -31,6 +32,7 @@ def _run_name() -> str:
 
 
 @flow(name="Generate videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
+@may_end_incomplete
 async def generate_videos(
     prompts: Prompts,
     credentials: AnyCredentials | list[AnyCredentials],
@@ -57,6 +59,8 @@ async def generate_videos(
     Raises:
         RequestError: a prompt that no account can honour; nothing was submitted.
         StoreError: the store cannot be written; nothing was submitted.
+        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
+            home. The run ends as Incomplete, which is a failure; the next one goes on.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
     requests = [as_request(prompt) for prompt in prompts]

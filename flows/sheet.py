@@ -24,6 +24,7 @@ from prefect_omnivideo.core.storage.s3 import Bucket
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts, run_batch
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
+from prefect_omnivideo.flows.run.ending import may_end_incomplete
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 
@@ -44,6 +45,7 @@ def _run_name() -> str:
 
 
 @flow(name="Generate videos from a sheet", flow_run_name=_run_name, on_cancellation=[report_cancellation])
+@may_end_incomplete
 async def generate_from_sheet(
     sheet: str,
     credentials: AnyCredentials | list[AnyCredentials],
@@ -87,6 +89,8 @@ async def generate_from_sheet(
     Raises:
         RequestError: the sheet, or one of its rows, cannot be used; nothing was submitted.
         StoreError: the sheet cannot be read, or the store cannot be written; nothing was submitted.
+        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
+            home. The run ends as Incomplete, which is a failure; the next one goes on.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
     log = get_run_logger()

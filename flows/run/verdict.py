@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
-from prefect_omnivideo.core.errors import OmniVideoError, StoreError
+from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.gateways.validation import shorten
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.records.compact import Packed, PackedRecords, pack
@@ -16,6 +16,7 @@ from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError
 from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.tasks.events import announce_batch
@@ -23,18 +24,6 @@ from prefect_omnivideo.tasks.events import announce_batch
 REASONS_SHOWN = 5
 SHARD_TAG = "omnivideo-shard"
 """Tag of a flow run that is part of another one; gallery, report and announcement of the batch are that one's."""
-
-
-class BatchFailedError(OmniVideoError):
-    """Some videos of a batch failed or have an unknown outcome. The others are stored.
-
-    Attributes:
-        report: what became of every video.
-    """
-
-    def __init__(self, message: str, report: BatchReport) -> None:
-        super().__init__(message)
-        self.report = report
 
 
 class Outcome:
@@ -85,7 +74,8 @@ class Outcome:
             skipped: rows of a sheet that were left out, and why.
 
         Raises:
-            BatchFailedError: not everything is stored or still on its way.
+            BatchIncompleteError: videos that were paid for are not stored yet.
+            BatchFailedError: videos failed, or nobody knows.
         """
         for request in self._requests:
             if request.key in self._problems:
@@ -100,17 +90,18 @@ class Outcome:
         await show_report(report)
         if not is_shard:
             announce_batch(report)
-        for record in report.pending:
-            self._log.warning("%s is still on its way: %s", record.stem, self._problems.get(record.key, ""))
-        bad = {record.key for record in report.unsettled}
+        on_the_way, bad = ({record.key for record in found} for found in (report.pending, report.unsettled))
         reasons = [
             f"{shorten(request.prompt, 60)!r}: {self._problems.get(request.key, 'no record was written')}"
             for name, request in zip(names, self._requests, strict=True)
-            if request.key in bad or name not in made
+            if request.key in bad | on_the_way or name not in made
         ]
+        more = [f"and {len(reasons) - REASONS_SHOWN} more"] if len(reasons) > REASONS_SHOWN else []
+        message = f"{report.summary()} {'; '.join(reasons[:REASONS_SHOWN] + more)}"
+        if on_the_way:
+            raise BatchIncompleteError(f"{message}. {goes_on(len(on_the_way), self.batch)}", report)
         if reasons:
-            more = f"; and {len(reasons) - REASONS_SHOWN} more" if len(reasons) > REASONS_SHOWN else ""
-            raise BatchFailedError(f"{report.summary()} {'; '.join(reasons[:REASONS_SHOWN])}{more}", report)
+            raise BatchFailedError(message, report)
         return report
 
     async def _look_up(self, request: VideoRequest) -> None:
@@ -121,6 +112,14 @@ class Outcome:
             return  # this run came upon it already, and says so
         if found:
             self.add(found.record)
+
+
+def goes_on(count: int, batch: str) -> str:
+    """How the videos come home that a run leaves at the gateways."""
+    return (
+        f"{count} of them may have been paid and can still be collected: run batch {batch} again, or "
+        f"collect_videos({batch!r}, ...); neither pays again"
+    )
 
 
 async def written(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:

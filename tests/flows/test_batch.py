@@ -6,22 +6,23 @@ from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import cast
+from unittest.mock import AsyncMock
 from uuid import UUID
 
 import pytest
 from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import TaskRunResult
+from prefect.client.schemas.objects import StateType, TaskRunResult
 from prefect.client.schemas.sorting import TaskRunSort
 from prefect.context import FlowRunContext, TaskRunContext
 
 from prefect_omnivideo import LocalVideoStore, VideoRequest
 from prefect_omnivideo.core.client.poll_schedule import ENOUGH, durations
-from prefect_omnivideo.core.errors import JobError, RequestError, StoreError
+from prefect_omnivideo.core.errors import JobError, RequestError, StoreError, TransferError
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.reports.report import BatchReport
-from prefect_omnivideo.flows import BatchFailedError, generate_video, generate_videos
+from prefect_omnivideo.flows import BatchFailedError, BatchIncompleteError, generate_video, generate_videos
 from prefect_omnivideo.flows.run import verdict as outcome
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
@@ -119,21 +120,56 @@ async def test_a_passed_deadline_is_pending_and_a_later_run_collects(
 ) -> None:
     sandbox = slow_sandbox
     account = credentials(sandbox, "apimart")
-    report = await generate_videos(["late"], account, store, batch="late", deadline=0.05)
-    assert [record.state for record in report.pending] == [VideoState.SUBMITTED]
+    with pytest.raises(BatchIncompleteError, match=r"'late': .* still runs.*run batch late again") as caught:
+        await generate_videos(["late"], account, store, batch="late", deadline=0.05)
+    assert [record.state for record in caught.value.report.pending] == [VideoState.SUBMITTED]
     held.finish()
     report = await generate_videos(["late"], account, store, batch="late")
     assert len(report.stored) == 1
     assert bill(sandbox) == Counter({"late": 1})
 
 
+async def test_a_run_that_leaves_paid_videos_out_of_the_store_ends_incomplete(
+    sandbox: Sandbox, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its videos are finished, and not one can be downloaded; a retry by Prefect goes on with them."""
+    sandbox.reset()
+    prompts = ["one", "two [fault:moderated]"]
+    account, tries = credentials(sandbox, "apimart"), list[str]()
+    retried = generate_videos.with_options(retries=1, retry_delay_seconds=0)
+    refuse = AsyncMock(side_effect=TransferError("the link gave no video"))
+    monkeypatch.setattr("prefect_omnivideo.core.jobs.deliver._fetch_all", refuse)
+    state = await retried(prompts, account, store, batch="b", return_state=True)
+    assert (state.type, state.name) == (StateType.FAILED, "Incomplete")
+    assert "2 videos: 1 still being made, 1 failed" in str(state.message)
+    assert "run batch b again" in str(state.message)
+    async with get_client() as client:
+        run = await client.read_flow_run(state.state_details.flow_run_id or UUID(int=0))
+    assert (run.run_count, run.state_name) == (2, "Incomplete")
+    with pytest.raises(TransferError):
+        await generate_video(prompts[0], account, store, batch="b")
+    state = await generate_video(prompts[0], account, store, batch="b", return_state=True)
+    assert (state.type, state.name) == (StateType.FAILED, "Incomplete")
+
+    @flow
+    async def parent() -> None:
+        with pytest.raises(BatchIncompleteError) as caught:
+            await generate_videos(prompts, account, store, batch="b")
+        tries.extend(record.request.prompt for record in caught.value.report.pending)
+
+    await parent()
+    assert tries == prompts[:1]
+    assert bill(sandbox) == Counter(prompts)
+
+
 async def test_another_account_does_not_touch_what_it_did_not_submit(
     slow_sandbox: Sandbox, store: LocalVideoStore
 ) -> None:
     sandbox = slow_sandbox
-    await generate_videos(["mine"], credentials(sandbox, "apimart"), store, batch="mine", deadline=0.01)
-    report = await generate_videos(["mine"], credentials(sandbox, "jimmyai"), store, batch="mine")
-    assert [record.attempt.gateway for record in report.pending] == ["apimart"]
+    for gateway, deadline in (("apimart", 0.01), ("jimmyai", 60)):
+        with pytest.raises(BatchIncompleteError) as caught:
+            await generate_videos(["mine"], credentials(sandbox, gateway), store, batch="mine", deadline=deadline)
+        assert [record.attempt.gateway for record in caught.value.report.pending] == ["apimart"]
     with pytest.raises(JobError, match="Run again with that account"):
         await generate_video("mine", credentials(sandbox, "jimmyai"), store, batch="mine")
     assert bill(sandbox) == Counter({"mine": 1})

@@ -12,7 +12,7 @@ from prefect_omnivideo.core.gateways.specification import Answer, HttpCall
 from prefect_omnivideo.core.records import resolve as settle
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
-from prefect_omnivideo.flows import BatchFailedError, collect_videos, generate_videos
+from prefect_omnivideo.flows import BatchFailedError, BatchIncompleteError, collect_videos, generate_videos
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
@@ -30,8 +30,9 @@ async def test_everything_pending_is_collected_and_nothing_submitted(
 ) -> None:
     sandbox = slow_sandbox
     accounts = [credentials(sandbox, "apimart"), credentials(sandbox, "jimmyai")]
-    report = await generate_videos(["one", "two", "three"], accounts, store, batch="b", deadline=0.01)
-    assert len(report.pending) == 3
+    with pytest.raises(BatchIncompleteError) as caught:
+        await generate_videos(["one", "two", "three"], accounts, store, batch="b", deadline=0.01)
+    assert len(caught.value.report.pending) == 3
     held.finish()
     report = await collect_videos("b", accounts, store)
     assert len(report.stored) == 3
@@ -41,9 +42,29 @@ async def test_everything_pending_is_collected_and_nothing_submitted(
 
 async def test_what_another_account_submitted_stays_pending(slow_sandbox: Sandbox, store: LocalVideoStore) -> None:
     sandbox = slow_sandbox
-    await generate_videos(["one"], credentials(sandbox, "apimart"), store, batch="b", deadline=0.01)
-    report = await collect_videos("b", credentials(sandbox, "jimmyai"), store)
-    assert len(report.pending) == 1
+    with pytest.raises(BatchIncompleteError):
+        await generate_videos(["one"], credentials(sandbox, "apimart"), store, batch="b", deadline=0.01)
+    with pytest.raises(BatchIncompleteError) as caught:
+        await collect_videos("b", credentials(sandbox, "jimmyai"), store)
+    assert len(caught.value.report.pending) == 1
+
+
+async def test_every_batch_with_open_videos_is_collected(
+    slow_sandbox: Sandbox, held: Held, store: LocalVideoStore
+) -> None:
+    account = credentials(slow_sandbox, "apimart")
+    for prompt, batch in (("one", "daily/1"), ("two", "daily/2"), ("three", "daily/2")):
+        with pytest.raises(BatchIncompleteError):
+            await generate_videos([prompt], account, store, batch=batch, deadline=0.01)
+    with pytest.raises(BatchIncompleteError, match=r"daily/1: .*daily/2: ") as caught:
+        await collect_videos(None, account, store, deadline=0.01)
+    assert len(caught.value.report.pending) == 3
+    held.finish()
+    report = await collect_videos(None, account, store)
+    assert sorted(record.request.prompt for record in report.stored) == ["one", "three", "two"]
+    assert (store.folder / "daily/2/index.html").read_text().count("<video") == 2
+    assert len((await collect_videos(None, account, store)).records) == 0, "nothing is left"
+    assert bill(slow_sandbox) == Counter({"one": 1, "two": 1, "three": 1})
 
 
 async def test_a_lost_answer_is_settled_by_a_person(sandbox: Sandbox, store: LocalVideoStore) -> None:
