@@ -43,7 +43,10 @@ async def _examine(slug: str) -> bool:
             await block.check()
         except StoreError as error:
             return _say(False, slug, str(error))
-        return _say(True, slug, f"{block.open().uri('')} can be written from this machine")
+        well = _say(True, slug, f"{block.open().uri('')} can be written from this machine")
+        for danger in await asyncio.to_thread(block.open().dangers):
+            console.print(Text("WARNING ", style="yellow") + Text(f"{slug}: {danger}"))
+        return well
     return _say(False, slug, f"a {type(block).__name__} is neither credentials for a gateway nor a video store")
 
 
