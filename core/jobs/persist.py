@@ -63,6 +63,14 @@ def _persist(records: Records, current: Versioned, step: Step, log: Log, until: 
     left = max(1.0, until - monotonic())  # all threads may have been busy
     patient = stamina.RetryingCaller(attempts=None, timeout=left, wait_initial=0.5, wait_max=20, wait_jitter=1)
     kept = patient(StoreError, write)
+    told = _news_of(step, current.record)
+    if told is not None and all(attempt.task_id != told for attempt in kept.record.attempts):
+        log.error(
+            "%s was removed and made anew while its job %s was being submitted: that job is not in the record, and is "
+            "paid all the same",
+            current.record.stem,
+            told,
+        )
     if is_news:
         records.announce(kept.record)
     return kept
