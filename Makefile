@@ -21,7 +21,7 @@ $(VENV)/.requirements: requirements.lock | $(UV)
 	@touch $@
 
 $(FILES): FORCE | $(UV)
-	@find . -name '*.py' -not -path './.*' -not -path './build/*' | sort > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@find . \( -name '*.py' -o -path '*/templates/*' \) -not -path './.*' -not -path './build/*' | sort > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(VENV)/.installed: $(VENV)/.requirements $(FILES) pyproject.toml
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --config-settings editable_mode=strict --editable .

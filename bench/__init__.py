@@ -1,1 +1,1 @@
-"""The benchmark: what the flows cost, next to a bare script and next to what people write today."""
+"""The benchmark: the cost of the flows, compared with a bare script and with a typical flow."""

@@ -1,4 +1,4 @@
-"""`make bench`: what the flow costs next to a bare script and to what people write today, and how that grows.
+"""`make bench`: the cost of the flow, compared with a bare script and a typical flow, and its growth.
 
 All contenders play on the same gateways, the same S3 server and the same Prefect server, each in a process of its own
 so that its CPU time and its memory are its own.
@@ -87,7 +87,7 @@ def bench(
 
 
 def goals(contest: list[Row], jobs: int, in_flight: int) -> list[Row]:
-    """Ratios next to what they should be."""
+    """Ratios and their goals."""
     rows: list[Row] = []
     for latency in sorted({row["latency"] for row in contest}):
         of = {row["contender"]: row for row in contest if row["latency"] == latency}

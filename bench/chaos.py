@@ -1,4 +1,4 @@
-"""Prove by killing: `make chaos` plays everything that can go wrong between a click and a stored video.
+"""Fault tests: `make chaos` plays everything that can go wrong between a submission and a stored video.
 
 The real flow, a Prefect server, the sandbox and an S3 server run in processes of their own. After each scenario the
 gateways' bill is held against the store, and one JSON line says what was found. Exit code 1 when anything was paid
@@ -31,7 +31,7 @@ from prefect_omnivideo.sandbox import Fault, FaultPlan, Settings
 from prefect_omnivideo.sandbox.s3server import S3Server, running_s3
 
 Facts = dict[str, Any]
-"""What a scenario adds to its line; `may_be_unknown` is the most records that may be parked."""
+"""What a scenario adds to its line; `may_be_unknown` is the largest number of records that may be unknown."""
 
 app = App(name="chaos", help="Kill, cut and delay everything, and count what was paid and what is there.")
 
@@ -57,8 +57,8 @@ def kill(scene: Scene, rng: random.Random, kills: int) -> Facts:
         time.sleep(SETTLE)
         moments.append(scene.note_claims())
     scene.complete()
-    parked = {r.attempt.claim for r in scene.found() if r.state is VideoState.UNKNOWN}
-    return {"kills": done, "in_flight": moments, "may_be_unknown": len(scene.in_flight & parked)}
+    unknown = {r.attempt.claim_id for r in scene.found() if r.state is VideoState.UNKNOWN}
+    return {"kills": done, "in_flight": moments, "may_be_unknown": len(scene.in_flight & unknown)}
 
 
 def twice(scene: Scene, rng: random.Random, kills: int) -> Facts:
@@ -70,7 +70,7 @@ def twice(scene: Scene, rng: random.Random, kills: int) -> Facts:
 
 
 def s3(scene: Scene, rng: random.Random, kills: int) -> Facts:
-    """S3 refuses, dawdles, loses answers and goes down for a while, under two runs of one batch."""
+    """S3 refuses, is slow, loses answers and goes down for a while, under two runs of one batch."""
     with s3_proxy(str(scene.store["endpoint_url"]), rng) as proxy:
         scene.store["endpoint_url"] = proxy.url
         runs = [scene.start(), scene.start()]
@@ -95,10 +95,10 @@ def restart(scene: Scene, rng: random.Random, kills: int) -> Facts:
         scene.open()
     scene.wait(run)
     scene.complete()
-    parked = [r for r in scene.found() if r.state is VideoState.UNKNOWN]
+    unknown = [r for r in scene.found() if r.state is VideoState.UNKNOWN]
     explained = [
         r
-        for r in parked
+        for r in unknown
         if any(r.attempt.started_at.timestamp() <= death <= r.updated_at.timestamp() for death in deaths)
     ]
     return {"kills": len(deaths), "may_be_unknown": min(len(explained), scene.slots * len(deaths))}
@@ -156,7 +156,7 @@ SCENARIOS: dict[str, tuple[Scenario, Facts, Facts]] = {
 OUTAGE = 12.0
 """Seconds."""
 ACCOUNT: Facts = {"jobs_in_flight": 4, "request_seconds": 3, "poll_seconds": 0.3}
-"""Short requests make short claims: what a killed process was submitting is parked after seconds."""
+"""Short requests make short claims: a submission of a killed process becomes unknown after seconds."""
 
 
 @app.default
@@ -182,7 +182,7 @@ def chaos(
     if unknown := set(names) - set(SCENARIOS):
         sys.exit(f"no such scenario: {', '.join(unknown)}; there are: {', '.join(SCENARIOS)}")
     with contextlib.ExitStack() as stack:
-        # SeaweedFS may still be writing when it is told to stop.
+        # SeaweedFS may still be writing when it is stopped.
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True)))
         if api is None:
             api = stack.enter_context(_prefect_server(home))

@@ -1,4 +1,4 @@
-"""What runs in processes of its own: the flow, which is going to be killed, and the sandbox, which may be."""
+"""The separate processes: the flow, which is killed, and the sandbox, which may be."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ CREDENTIALS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Order:
-    """One run of the flow: its parameters, in a form that travels between processes."""
+    """One run of the flow: its parameters, in a form that can be sent between processes."""
 
     prompts: tuple[str, ...]
     accounts: tuple[tuple[str, dict[str, Any]], ...]
@@ -38,7 +38,7 @@ class Order:
 
 
 def run_flow(order: Order, said: Connection) -> None:
-    """Say `None` when the flow is about to start, and in the end how many videos stand where, or what went wrong."""
+    """Send `None` when the flow is about to start, and at the end the counts by state, or the error."""
     logging.getLogger("stamina").setLevel(logging.CRITICAL)  # Prefect's settings do not reach it
     accounts = [CREDENTIALS[gateway].model_validate(settings) for gateway, settings in order.accounts]
     store = S3VideoStore.model_validate(order.store)
@@ -47,13 +47,13 @@ def run_flow(order: Order, said: Connection) -> None:
         report = asyncio.run(generate_videos(list(order.prompts), accounts, store, batch=order.batch))
     except BatchFailedError as error:
         report = error.report
-    except Exception as error:  # whatever it is, the parent shall hear of it
+    except Exception as error:  # any error is sent to the parent
         said.send(f"{type(error).__name__}: {error}")
         return
     said.send(report.counts)
 
 
 def run_sandbox(settings: Settings) -> None:
-    """Play the gateways until killed."""
+    """Run the sandbox until killed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     serve(settings)

@@ -1,4 +1,4 @@
-"""A proxy in front of an S3 server that gets between it and its clients."""
+"""A proxy in front of an S3 server that injects faults."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ import uvicorn
 from prefect_omnivideo.sandbox.connection import Protocol, hang_up
 
 TROUBLES = {"500": 0.05, "503": 0.05, "500 after": 0.05, "no answer": 0.05, "slow": 0.05}
-"""How often a request meets which trouble. The two after the fact are the nasty ones: what was written, was written."""
+"""Probability of each fault. In "500 after" and "no answer" the write has happened all the same."""
 SLOW = (0.2, 2.0)
 """Seconds."""
 _HOP_BY_HOP = frozenset({b"connection", b"content-length", b"expect", b"keep-alive", b"transfer-encoding"})
@@ -86,7 +86,7 @@ class S3Proxy:
 
 async def _refuse(send: Any, status: int) -> None:
     code = {500: "InternalError", 503: "SlowDown"}[status]
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>on order</Message></Error>".encode()
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
     headers = [(b"content-type", b"application/xml"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

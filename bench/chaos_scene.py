@@ -1,4 +1,4 @@
-"""The stage of one scenario: a sandbox and runs of the flow, each a process, and what the parent sees of them."""
+"""The setup of one scenario: a sandbox and runs of the flow, each a process, and what the parent sees of them."""
 
 import multiprocessing
 import socket
@@ -26,11 +26,11 @@ START = 120.0
 RUN = 900.0
 """Seconds in which a run must have ended."""
 SETTLE = 0.3
-"""Seconds after a kill in which what the dead process had sent still arrives."""
+"""Seconds after a kill in which requests of the dead process still arrive."""
 
 
 class ScenarioError(Exception):
-    """The scenario could not be played."""
+    """The scenario could not be run."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Run:
     process: ForkServerProcess
     said: Connection
     counts: dict[str, int] | None = None
-    """How many videos stand where, as its report said; None when there was none."""
+    """Counts by state of its report; None if there was none."""
     trouble: str = ""
 
     @property
@@ -54,7 +54,7 @@ class Run:
         self.process.join()
 
     def wait(self) -> "Run":
-        """Until it has ended by itself, and take down what it said."""
+        """Wait until it has ended by itself, and read its result."""
         self.process.join(RUN)
         if self.is_alive:
             self.kill()
@@ -62,7 +62,7 @@ class Run:
         try:
             said = self.said.recv()
         except EOFError:
-            raise ScenarioError(f"a run ended with exit code {self.process.exitcode} and said nothing") from None
+            raise ScenarioError(f"a run ended with exit code {self.process.exitcode} and reported nothing") from None
         if isinstance(said, dict):
             self.counts = said
         else:
@@ -72,13 +72,13 @@ class Run:
 
 @dataclass
 class Scene:
-    """Everything a scenario plays with."""
+    """Everything a scenario uses."""
 
     batch: str
     prompts: tuple[str, ...]
     settings: Settings
     store: dict[str, Any]
-    """Settings of the store as the flow sees it; the parent looks at the true one."""
+    """Settings of the store as the flow sees it, perhaps through the proxy."""
     records: Records
     account: dict[str, Any]
     """Settings of each account, but for the address."""
@@ -87,7 +87,7 @@ class Scene:
     troubles: list[str] = field(default_factory=list[str])
     """Why runs ended without a report."""
     in_flight: set[str] = field(default_factory=set[str])
-    """Claims that stood without an outcome when something was killed."""
+    """Claims without an outcome when a process was killed."""
     _sandbox: ForkServerProcess | None = None
 
     @property
@@ -139,7 +139,7 @@ class Scene:
         return Run(process, said)
 
     def complete(self, most_runs: int = 12) -> Run:
-        """Run the batch until every video is stored or parked: as a person would press Retry."""
+        """Run the batch until every video is stored or unknown, as a person would press Retry."""
         for _ in range(most_runs):
             run = self.wait(self.start())
             if run.counts and not run.counts["pending"] and not run.counts["failed"]:
@@ -147,14 +147,14 @@ class Scene:
         raise ScenarioError(f"not complete after {most_runs} more runs: {run.counts} {run.trouble}")
 
     def wait(self, run: Run) -> Run:
-        """Until a run has ended by itself."""
+        """Wait until a run has ended by itself."""
         if trouble := run.wait().trouble:
             self.troubles.append(trouble)
         return run
 
     def note_claims(self) -> int:
-        """Take down the claims that stand without an outcome. Returns how many of them are new."""
-        standing = {r.attempt.claim for r in self.found() if r.state is VideoState.SUBMITTING}
+        """Collect the claims without an outcome. Returns how many of them are new."""
+        standing = {r.attempt.claim_id for r in self.found() if r.state is VideoState.SUBMITTING}
         new = standing - self.in_flight
         self.in_flight |= new
         return len(new)
@@ -177,14 +177,14 @@ class Scene:
         return path.read_bytes().count(b"\n") if path.exists() else 0
 
     def wait_for_accepted(self, count: int, run: Run, seconds: float = 60.0) -> None:
-        """Until so many submissions were accepted, or the run has ended, or the time is over."""
+        """Wait until so many submissions were accepted, the run has ended, or the time is over."""
         end = time.monotonic() + seconds
         while self.accepted() < count and run.is_alive and time.monotonic() < end:
             time.sleep(0.01)
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on; all taken at the same time, so that no two are the same."""
+    """Free ports; all bound at the same time, so that no two are the same."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:

@@ -1,4 +1,4 @@
-"""The bill against the store: what was paid, what is there, what is lost."""
+"""Compares the bill with the store: what was paid, what is stored, what is lost."""
 
 import hashlib
 from collections import Counter
@@ -12,7 +12,7 @@ from prefect_omnivideo.core.storage.base import ObjectStore
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of the prompts of a batch."""
+    """The result of the prompts of a batch."""
 
     accepted: int
     """Submissions on the gateways' bill."""
@@ -21,13 +21,13 @@ class Verdict:
     stored: int
     """Videos whose bytes in the store have the recorded checksum and belong to the recorded job."""
     unknown: int
-    """Records whose outcome a person has to find out."""
+    """Records of unknown outcome, to be resolved by a person."""
     unknown_billed: int
     """Of these, the ones on the bill."""
     lost: int
-    """Jobs on the bill that ended well and of which the store knows nothing."""
+    """Succeeded jobs on the bill without a record in the store."""
     faults: tuple[str, ...] = field(default=())
-    """What must not be, in words."""
+    """Broken promises, in words."""
 
 
 def judge(
@@ -65,16 +65,16 @@ def _fault(record: VideoRecord, store: ObjectStore) -> str:
     for file in record.files:
         found = store.read(file.name)
         if found is None:
-            return f"{file.uri} is recorded and not there"
+            return f"{file.uri} is recorded and missing"
         if hashlib.sha256(found[0]).hexdigest() != file.sha256:
             return f"{file.uri} has another checksum than recorded"
         if str(record.attempt.task_id).encode() not in found[0]:
             return f"{file.uri} is the video of another job than {record.attempt.task_id}"
-    return "" if record.files else f"{record.stem} is called stored and has no file"
+    return "" if record.files else f"{record.stem} is stored and has no file"
 
 
 def _is_known(job: dict[str, Any], record: VideoRecord | None) -> bool:
-    """Whether the record leads to the job: by its id, or as one that a person has to look for."""
+    """Whether the record leads to the job: by its task id, or as one of unknown outcome."""
     if record is None:
         return False
     if record.state is VideoState.UNKNOWN:

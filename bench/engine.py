@@ -1,4 +1,4 @@
-"""The engine alone: as many task runs as ours, which do nothing. No flow with three tasks a video costs less."""
+"""Prefect only: as many task runs as ours, which do nothing. No flow with three tasks per video costs less."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ async def nothing(prompt: str) -> str:
 
 
 def work(order: Order) -> None:
-    """Submit, poll and store, without doing any of it; as many videos at a time as jobs are in flight."""
+    """Empty submit, poll and store tasks; as many videos at a time as jobs are in flight."""
     slots = asyncio.Semaphore(order.in_flight)
 
     async def make(prompt: str) -> None:

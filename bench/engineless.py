@@ -1,4 +1,4 @@
-"""Ours without Prefect: the same life of every video, called directly. The difference is what task runs cost."""
+"""Ours without Prefect: the same steps for every video, called directly. The difference is the cost of task runs."""
 
 import asyncio
 import logging

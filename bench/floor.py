@@ -1,4 +1,4 @@
-"""The floor: a bare script. No Prefect, no records, no checks; what it costs cannot be avoided."""
+"""The lower bound: a bare script. No Prefect, no records, no checks; its cost cannot be avoided."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""One move of one video, in a process of its own: what it takes in time, CPU and memory, imports apart."""
+"""One transfer of one video in a separate process: its time, CPU and memory, without imports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Errand:
-    """What to move, and where to."""
+    """What to transfer, and where to."""
 
     how: str
     """`transfer`: ours, the bytes alone. `bare`: the bare script. `life`: submit, wait and deliver, as the flows do."""
@@ -53,7 +53,7 @@ class Errand:
     bucket: str = ""
 
     def store(self) -> LocalVideoStore | S3VideoStore:
-        """The place, as a person would set it up."""
+        """The store, configured as a user would."""
         if self.folder:
             return LocalVideoStore(folder=Path(self.folder))
         return S3VideoStore(
@@ -67,7 +67,7 @@ class Errand:
 
 @dataclass(frozen=True)
 class Spent:
-    """What a move took."""
+    """The cost of a transfer."""
 
     bytes: int
     wall: float
@@ -79,7 +79,7 @@ class Spent:
 
 
 def by_transfer(errand: Errand) -> int:
-    """Ours: hashed, checked, and ready to go on where it breaks off."""
+    """Ours: hashed, verified, and resumable."""
     source = Source(errand.link, errand.base_url, SecretStr(errand.key))
     return transfer(source, errand.store().open(), errand.name).size
 
@@ -136,7 +136,7 @@ WAYS = {"transfer": by_transfer, "bare": by_bare_script, "life": by_life}
 
 
 def main() -> None:
-    """Read an errand from standard input, do it, and print what it took."""
+    """Read an errand from standard input, carry it out, and print its cost."""
     errand = Errand(**json.loads(sys.stdin.read()))
     gc.collect()
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()

@@ -1,4 +1,4 @@
-"""What people write today: `.map` over a task that posts, sleeps between polls, downloads into memory and puts."""
+"""A typical flow: `.map` over a task that posts, sleeps between polls, downloads into memory and puts."""
 
 import time
 from typing import Any

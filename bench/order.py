@@ -1,4 +1,4 @@
-"""What a contender is asked to do, and what it cost: passed between processes as JSON."""
+"""The task of a contender, and its cost: passed between processes as JSON."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the work cost its process, imports apart."""
+    """The cost of the work in its process, without imports."""
 
     wall: float
     cpu: float
@@ -54,7 +54,7 @@ class Cost:
 
 
 def contend(work: Callable[[Order], None]) -> None:
-    """Read an order from standard input, do it, and print what it cost as the last line of standard output."""
+    """Read an order from standard input, carry it out, and print its cost as the last line of standard output."""
     order = Order(**json.loads(sys.stdin.read()))
     gc.collect()
     base, before = peak_rss(), resource.getrusage(resource.RUSAGE_SELF)

@@ -1,4 +1,4 @@
-"""Ours: the flow as everybody calls it."""
+"""Ours: the flow as users call it."""
 
 import asyncio
 

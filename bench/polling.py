@@ -1,4 +1,4 @@
-"""How soon a finished job is noticed, and at how many queries: a simulation, drawn from a seed."""
+"""How soon a finished job is noticed, and at how many queries: a seeded simulation."""
 
 from dataclasses import asdict
 from typing import Any

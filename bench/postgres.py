@@ -1,4 +1,4 @@
-"""PostgreSQL for as long as something is measured on it; a cluster that is installed is left alone."""
+"""A temporary PostgreSQL server; an installed cluster is left alone."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ class NoPostgresError(Exception):
 
 @contextlib.contextmanager
 def running_postgres() -> Generator[str]:
-    """Start a server with a database of its own, and stop it at the end. Yields its address, as Prefect takes it.
+    """Start a server with its own database, and stop it at the end. Yields its URL for Prefect.
 
     Whoever is logged in on this machine may use it: it holds nothing, and not for long.
 

@@ -1,4 +1,4 @@
-"""What every contender plays on: a sandbox, an S3 server and a Prefect server, each a process of its own."""
+"""The servers for every contender: a sandbox, an S3 server and a Prefect server, each a separate process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Seen:
     queries: float
     """Per job."""
     lag_p50: float
-    """Seconds from a job's end to the query that told it."""
+    """Seconds from a job's end to the query that reported it."""
     lag_p95: float
 
 
@@ -52,7 +52,7 @@ class Stage:
     home: Path
 
     def play(self, contender: str, *, jobs: int, in_flight: int, requests: int, latency: float) -> tuple[Cost, Seen]:
-        """Let a contender make so many videos, and see what it cost and what the gateway saw."""
+        """Let a contender make so many videos; returns its cost and what the gateway saw."""
         name = f"{contender}-{jobs}-{latency:g}-{time.time_ns():x}"
         with _sandbox(latency) as url:
             order = Order(
@@ -97,7 +97,7 @@ class Stage:
 def stage() -> Generator[Stage]:
     """Start the servers, and stop them at the end."""
     with contextlib.ExitStack() as stack:
-        # SeaweedFS may still be writing when it is told to stop.
+        # SeaweedFS may still be writing when it is stopped.
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
         api = stack.enter_context(_prefect_server(home))
         s3 = stack.enter_context(running_s3(home / "s3"))
@@ -107,7 +107,7 @@ def stage() -> Generator[Stage]:
 
 @contextlib.contextmanager
 def _sandbox(latency: float) -> Generator[str]:
-    """A sandbox that knows of nothing yet."""
+    """A new sandbox."""
     code = f"from prefect_omnivideo.sandbox import Settings, serve;serve(Settings(latency={latency}))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:

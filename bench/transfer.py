@@ -1,4 +1,4 @@
-"""Moving bytes: `python -m bench.transfer` holds memory against file size, and speed against a bare script.
+"""Transfers: `python -m bench.transfer` compares memory with file size, and speed with a bare script.
 
 The sandbox and SeaweedFS run in processes of their own, and so does every move. Contenders take turns on the same
 servers, so that what else the machine does strikes both; what counts is the median of the rounds' ratios.
@@ -29,9 +29,9 @@ from prefect_omnivideo.sandbox.s3server import S3Server, running_s3
 GATEWAY = "sora"
 KEY = "sandbox-key"
 GROWTH = 64.0
-"""MiB that the large video may take more than the small one."""
+"""Largest extra memory, in MiB, of the large video over the small one."""
 RATIO = 0.9
-"""Of the bare script's throughput, at least."""
+"""Smallest share of the bare script's throughput."""
 
 app = App(name="bench-transfer", help="Memory and throughput of a transfer, next to a bare script.")
 
@@ -45,7 +45,7 @@ class Move:
     spent: Spent
 
     def line(self) -> dict[str, Any]:
-        """For a program."""
+        """As JSON."""
         return {"how": self.how, "to": self.to, **asdict(self.spent), "mib_per_second": round(self.speed, 1)}
 
     @property
@@ -68,7 +68,7 @@ def measure(*, large: int = 2048, size: int = 512, rounds: int = 7) -> dict[str,
         `moves`, and whether the promises hold (`ok`).
     """
     with contextlib.ExitStack() as stack:
-        # SeaweedFS may still be writing when it is told to stop.
+        # SeaweedFS may still be writing when it is stopped.
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
         s3 = stack.enter_context(running_s3(home / "s3"))
         errand = Errand("", "", "", KEY, "", "", s3.endpoint_url, s3.access_key_id, s3.secret_access_key, "")
@@ -103,7 +103,7 @@ def _memory(errand: Errand, home: Path, large: int) -> tuple[list[Move], dict[st
 
 
 def _throughput(errand: Errand, s3: S3Server, size: int, rounds: int) -> tuple[list[Move], dict[str, list[float]]]:
-    """Both contenders in turns, after one move of each that does not count. Speeds in MiB per second."""
+    """Both contenders in turn, after one uncounted transfer of each. Speeds in MiB per second."""
     moves, speeds = list[Move](), {"transfer": list[float](), "bare": list[float]()}
     with _gateway(size * MIB) as base_url:
         link = _link(base_url)
@@ -154,7 +154,7 @@ def _link(base_url: str) -> str:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """The result for a person."""
+    """The result as a table."""
     shown = Table(title="Moving bytes")
     for column in ("what", "to", "MiB", "wall s", "CPU s", "peak RSS MiB", "MiB/s"):
         shown.add_column(column, justify="left" if column in ("what", "to") else "right")

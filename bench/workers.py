@@ -1,4 +1,4 @@
-"""Prove by pulling the plug: `python -m bench.workers` shares one long sheet among workers and lets one of them die.
+"""Worker failure: `python -m bench.workers` shares one long sheet among workers and kills one of them.
 
 A Prefect server on PostgreSQL, the deployments of prefect.yaml and the automations crash-*.yaml, as documented. In the
 end the gateways' bill is held against the store. Exit code 1 when anything was paid twice, lost, or of unknown
@@ -71,14 +71,14 @@ class Play:
         return self.server.start("Generate sharded/long", parameters)
 
     def watch(self, run: FlowRun, is_enough: Callable[[int], bool] = lambda accepted: False) -> FlowRun:
-        """Look on until a run has ended, or enough submissions were accepted."""
-        begin = told = time.monotonic()
+        """Wait until a run has ended, or enough submissions were accepted."""
+        begin = reported = time.monotonic()
         while (now := time.monotonic()) < begin + ENTIRE:
             accepted, run = self.scene.accepted(), self.server.read(run)
             if (run.state and run.state.is_final()) or is_enough(accepted):
                 return run
-            if now > told + TELL:
-                told = now
+            if now > reported + TELL:
+                reported = now
                 _say(f"{accepted} submissions accepted")
             self.peak_rss = max(self.peak_rss, sum(_rss(pid) for each in self.machines for pid in each.processes))
             time.sleep(1)
@@ -87,7 +87,7 @@ class Play:
 
 @dataclass(frozen=True)
 class Death:
-    """What stood on a machine when it died."""
+    """The state of a machine when it died."""
 
     moment: float
     """Epoch seconds."""
@@ -95,12 +95,12 @@ class Death:
     jobs: int
     """Submitted and not stored yet."""
     claims: frozenset[str]
-    """Of submissions under way, whose outcome nobody can know."""
+    """Of submissions under way, whose outcome is unknown."""
 
 
 @app.default
 def workers(*, prompts: int = 2000, workers: int = 4, kill: bool = True, latency: float = 20.0) -> int:
-    """Make the videos of a sheet, then run the same batch again, and say what was paid.
+    """Make the videos of a sheet, then run the same batch again, and report what was paid.
 
     Args:
         prompts: Rows of the sheet.
@@ -133,7 +133,7 @@ def _measure(prompts: int, workers: int, kill: bool, latency: float) -> dict[str
             play.machines += [hall.enter_context(machine(play.server, name, room)) for name in names]
             _say(f"{workers} process workers with room for {room} flow runs each")
             line = _play(play, prompts, kill)
-        # Without the flow runs of the worker that was killed: nobody saw them end.
+        # Without the flow runs of the killed worker, whose end no process observed.
         line |= {"worker_cpu_seconds": round(_spent_by_the_dead() - before), "worker_peak_rss_mb": play.peak_rss >> 20}
         return line | {"server_errors": (play.server.home / "server.log").read_text().count("| ERROR ")}
 
@@ -141,7 +141,7 @@ def _measure(prompts: int, workers: int, kill: bool, latency: float) -> dict[str
 def _set_up(stack: contextlib.ExitStack, prompts: int, latency: float) -> Play:
     database = stack.enter_context(running_postgres())
     _say(f"PostgreSQL is ready: {database}")
-    # SeaweedFS may still be writing when it is told to stop.
+    # SeaweedFS may still be writing when it is stopped.
     home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="workers-", ignore_cleanup_errors=True)))
     server = stack.enter_context(prefect_server(home, PREFECT_API_DATABASE_CONNECTION_URL=database))
     s3 = stack.enter_context(running_s3(home / "s3"))
@@ -211,7 +211,7 @@ def _play(play: Play, prompts: int, kill: bool) -> dict[str, Any]:
     faults += [
         f"{record.stem} is of unknown outcome without a reason"
         for record in found
-        if record.state is VideoState.UNKNOWN and record.attempt.claim not in excused
+        if record.state is VideoState.UNKNOWN and record.attempt.claim_id not in excused
     ]
     if play.scene.accepted() != paid:
         faults.append("the second run paid again")
@@ -236,7 +236,7 @@ def _play(play: Play, prompts: int, kill: bool) -> dict[str, Any]:
 
 
 def _cut_the_power(play: Play, run: FlowRun) -> Death:
-    """Kill the machine with most shards; not that of the run that started them, as nobody would run those again."""
+    """Kill the machine with most shards; not that of the run that started them, as no other run would repeat them."""
     shards = [shard for shard in play.server.children(run) if shard.state and shard.state.is_running()]
     others = [each for each in play.machines if not each.has(run)]
     victim = max(others, key=lambda each: sum(map(each.has, shards)))
@@ -249,7 +249,7 @@ def _cut_the_power(play: Play, run: FlowRun) -> Death:
         moment,
         runs,
         jobs=sum(r.state is VideoState.SUBMITTED for r in left),
-        claims=frozenset(r.attempt.claim for r in left if r.state is VideoState.SUBMITTING),
+        claims=frozenset(r.attempt.claim_id for r in left if r.state is VideoState.SUBMITTING),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a person sets up once in Prefect: credentials per gateway, and video stores."""
+"""Prefect blocks: credentials for each gateway, and video stores."""
 
 from prefect_omnivideo.blocks.apimart import APIMartCredentials
 from prefect_omnivideo.blocks.jimmyai import JimmyAICredentials

@@ -1,6 +1,6 @@
-"""What the blocks of prefect-aws say, in the words of the S3 video store.
+"""Translates the blocks of prefect-aws into the settings of the S3 video store.
 
-They are known by their fields, so that the extra need not be installed.
+They are recognised by their fields, so that the extra need not be installed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _client_settings(parameters: Any) -> dict[str, Any]:
         found["request_checksums"] = config.pop("request_checksum_calculation")
     if config.get("signature_version") in ("s3v4", "v4"):  # always
         del config["signature_version"]
-    if given.get("use_ssl") is True or endpoint_url:  # counts where there is no endpoint_url
+    if given.get("use_ssl") is True or endpoint_url:  # only matters without endpoint_url
         given.pop("use_ssl", None)
     if given.get("verify") is True:
         del given["verify"]
@@ -56,7 +56,7 @@ def _client_settings(parameters: Any) -> dict[str, Any]:
 
 
 def _refuse(rest: dict[str, Any]) -> None:
-    """Complain of whatever has not been carried over."""
+    """Refuse the settings that have no counterpart."""
     left = sorted(name for name, value in rest.items() if value not in (None, {}))
     if left:
         raise ValueError(f"an S3 video store has no setting for {', '.join(left)} of this prefect-aws block")

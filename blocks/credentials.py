@@ -1,4 +1,4 @@
-"""What every gateway's credentials block has in common: the key, the address and the three limits."""
+"""The base of every gateway's credentials block: key, address and limits."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr, field_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.check import AccountCheck, check_account
+from prefect_omnivideo.core.client.console import Console
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Gateway, Route
 
@@ -17,17 +18,20 @@ REPOSITORY = "https://github.com/prefect-omnivideo/prefect-omnivideo"
 
 
 def logo(name: str) -> Any:
-    """Where the Prefect UI finds a logo of this repository."""
+    """URL of a logo in this repository, for the Prefect UI."""
     return f"{REPOSITORY}/raw/main/blocks/logos/{name}.png"
 
 
 class GatewayCredentials(Block):
-    """A key for one AI-video gateway, its address, and the limits to keep."""
+    """A key for one AI-video gateway, its address, and the limits of the account."""
 
     _block_type_name = "Gateway Credentials"
     _block_type_slug = "omnivideo-gateway-credentials"
     _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
     _gateway_name: ClassVar[str]
+
+    # A mistake in one field would otherwise show all that was given.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     api_key: SecretStr = Field(
         title="API key",
@@ -35,7 +39,7 @@ class GatewayCredentials(Block):
     )
     base_url: str = Field(
         title="Base URL",
-        description="Where the gateway's API lives, with scheme and without a trailing slash.",
+        description="Address of the gateway's API, with scheme and without a trailing slash.",
     )
     jobs_in_flight: int = Field(
         default=20,
@@ -53,7 +57,7 @@ class GatewayCredentials(Block):
         default=8,
         ge=1,
         le=16,
-        description="HTTP requests at a time, 16 at most: more only cost CPU.",
+        description="HTTP requests at a time, 16 at most; more cost CPU and gain nothing.",
     )
     request_seconds: float = Field(
         default=90.0,
@@ -73,7 +77,7 @@ class GatewayCredentials(Block):
     def _a_key(cls, key: SecretStr) -> SecretStr:
         value = key.get_secret_value()
         if not value.strip() or any(ord(character) < 33 or ord(character) > 126 for character in value):
-            raise ValueError("the API key is empty, or holds spaces or characters that no HTTP header can carry")
+            raise ValueError("the API key is empty, or contains spaces or characters that an HTTP header cannot have")
         return key
 
     @field_validator("base_url")
@@ -83,7 +87,7 @@ class GatewayCredentials(Block):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("the base URL must look like https://host or https://host/path")
         if parts.username or parts.password:
-            raise ValueError("the base URL must not hold a user name or password; the key goes into api_key")
+            raise ValueError("the base URL must not contain a user name or password; the key goes into api_key")
         return url.rstrip("/")
 
     @property
@@ -96,12 +100,16 @@ class GatewayCredentials(Block):
         """The saved block's name, or the gateway's slug for credentials that were never saved."""
         return self._block_document_name or self._gateway_name
 
+    def console(self) -> Console | None:
+        """The way into the gateway's console, where it has one that is known and its credentials are given."""
+        return None
+
     async def check(self) -> AccountCheck:
-        """Test the connection without spending anything: whether the key is accepted, and the balance if told."""
+        """Test the connection without spending anything: is the key accepted, and what is the balance, where known."""
         return await check_account(self.account())
 
     def account(self) -> Account:
-        """The account as the wire needs it."""
+        """The account for the client."""
         return Account(
             gateway=self.gateway,
             name=self.account_name,

@@ -6,11 +6,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from prefect_omnivideo.blocks.credentials import GatewayCredentials, logo
+from prefect_omnivideo.blocks.credentials import logo
+from prefect_omnivideo.blocks.newapi import NewApiCredentials
 from prefect_omnivideo.core.gateways.specification import Route, route_of
 
 
-class OmniRoutersCredentials(GatewayCredentials):
+class OmniRoutersCredentials(NewApiCredentials):
     """A key for OmniRouters: Kling, Vidu, Veo, Seedance and Hunyuan behind one address.
 
     Example:

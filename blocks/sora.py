@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from prefect_omnivideo.blocks.credentials import GatewayCredentials, logo
+from pydantic import Field
+
+from prefect_omnivideo.blocks.credentials import logo
+from prefect_omnivideo.blocks.newapi import NewApiCredentials
+from prefect_omnivideo.core.gateways import sora
+from prefect_omnivideo.core.gateways.specification import Gateway
 
 
-class SoraCompatibleCredentials(GatewayCredentials):
+class SoraCompatibleCredentials(NewApiCredentials):
     """A key for a gateway that speaks the Sora format of new-api: Veo, Kling, Seedance, Gemini Omni and more.
 
     Example:
@@ -25,3 +30,21 @@ class SoraCompatibleCredentials(GatewayCredentials):
     _block_type_slug = "sora-credentials"
     _logo_url: ClassVar[Any] = logo("sora")
     _gateway_name: ClassVar[str] = "sora"
+
+    submit_as: Literal["json", "form"] = Field(
+        default="json",
+        title="Submit as",
+        description="How new jobs are posted. Some servers, such as vllm-omni, read a multipart form only, in which "
+        "lists have no place.",
+    )
+    send_key_as: Literal["", "external_task_id"] = Field(
+        default="",
+        title="Send key as",
+        description="Field in which the record's key is sent, so that a job whose answer was lost is found by it in "
+        "the gateway's console. Empty: it is not sent.",
+    )
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway these credentials are for, as it is spoken to with them."""
+        return sora.form_gateway if self.submit_as == "form" else super().gateway

@@ -1,4 +1,4 @@
-"""Where videos and their records are kept."""
+"""Blocks for the stores of videos and their records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prefect_omnivideo.blocks.credentials import REPOSITORY, logo
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.storage.folder import Folder
-from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.core.transfer.transfer import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ SizeLimit = Annotated[int, Field(ge=1, description="Size limit of one video in b
 
 
 class VideoStore(Block):
-    """A place for videos, records, galleries and reports."""
+    """Storage for videos, records, galleries and reports."""
 
     _block_type_name = "Video Store"
     _block_type_slug = "omnivideo-video-store"
@@ -38,10 +38,10 @@ class VideoStore(Block):
         max_video_bytes: int  # each kind of store declares it, as its last field: a form shows them in this order
 
     async def check(self) -> None:
-        """Test the connection: write, replace and delete a small object, and see that others are kept out.
+        """Test the connection: write, replace and delete a small object, and verify conditional writes.
 
         Raises:
-            StoreError: what is wrong, and what to do about it.
+            StoreError: the store cannot be used; the message says why and what to do.
         """
         await asyncio.to_thread(lambda: self.open().check())
 
@@ -69,8 +69,8 @@ class LocalVideoStore(VideoStore):
     _logo_url: ClassVar[Any] = logo("local-store")
 
     folder: Path = Field(
-        description="Absolute path of the folder for the videos; made when it does not exist. Every worker must see "
-        "the same one."
+        description="Absolute path of the folder for the videos; created if it does not exist. Every worker must see "
+        "the same folder."
     )
     max_video_bytes: SizeLimit = MAX_BYTES
     _given: Path | None = None
@@ -79,7 +79,9 @@ class LocalVideoStore(VideoStore):
     def __init__(self, **data: Any) -> None:
         """Code is run by a person, who sees where it runs: there, a relative folder is made absolute."""
         given = Path(data["folder"]).expanduser() if isinstance(data.get("folder"), str | Path) else None
-        super().__init__(**data | ({"folder": given.absolute()} if given else {}))
+        if given:
+            data["folder"] = given.absolute()
+        super().__init__(**data)
         self._given = given if given and not given.is_absolute() else None
 
     @model_validator(mode="wrap")  # a "before" one would see what `__init__` made of it
@@ -105,7 +107,7 @@ class LocalVideoStore(VideoStore):
 
 
 class S3VideoStore(VideoStore):
-    """A bucket on Amazon S3 or on a server that speaks S3.
+    """A bucket on Amazon S3 or on an S3-compatible server.
 
     Example:
         Load a saved store and keep a video in it:
@@ -125,8 +127,8 @@ class S3VideoStore(VideoStore):
     bucket: str = Field(min_length=3, max_length=63, description="Name of the bucket, which must exist.")
     prefix: str = Field(
         default="",
-        description="Folder within the bucket, such as videos/omni. Always the same one, since the records in it keep "
-        "videos from being paid twice: dates belong into the name of the batch.",
+        description="Folder within the bucket, such as videos/omni. Keep it the same for every run, since the records "
+        "in it keep videos from being paid twice: dates belong in the name of the batch.",
     )
     endpoint_url: str | None = Field(
         default=None, title="Endpoint URL", description="Address of an S3-compatible server. Empty: Amazon S3."
@@ -147,27 +149,27 @@ class S3VideoStore(VideoStore):
         default=None,
         title="Role ARN",
         pattern=r"^arn:.+:.+$",
-        description="Role to act in, assumed with the access key or the default AWS chain and renewed in time. Links "
-        "to files end with the session of the role, after an hour at most.",
+        description="Role to assume with the access key or the default AWS chain; renewed in time. Presigned links "
+        "expire with the session of the role, after an hour at most.",
     )
     addressing_style: Literal["auto", "path", "virtual"] = Field(
         default="auto",
-        description="Where the bucket's name goes: into the path of the URL, or into its host name. Servers that know "
-        "no host names of buckets need path.",
+        description="Whether the bucket's name is in the path of the URL or in its host name. Servers without host "
+        "names for buckets need path.",
     )
     server_side_encryption: Literal["AES256", "aws:kms"] | None = Field(
-        default=None, description="How S3 encrypts what is written. Empty: as the bucket is set up."
+        default=None, description="How S3 encrypts the objects. Empty: as the bucket is configured."
     )
     kms_key_id: str | None = Field(
         default=None, title="KMS key ID", description="Key for aws:kms. Empty: the AWS managed key."
     )
     storage_class: Literal["STANDARD", "INTELLIGENT_TIERING", "STANDARD_IA", "ONEZONE_IA", "GLACIER_IR"] | None = Field(
         default=None,
-        description="Storage class of the videos; records and pages are always kept at hand. Empty: STANDARD.",
+        description="Storage class of the videos; records and pages are always STANDARD. Empty: STANDARD.",
     )
     request_checksums: Literal["when_supported", "when_required"] = Field(
         default="when_supported",
-        description="When S3 is sent checksums to verify; some S3-compatible servers need when_required.",
+        description="When checksums are sent along for S3 to verify; some S3-compatible servers need when_required.",
     )
     max_video_bytes: SizeLimit = MAX_BYTES
 
@@ -190,7 +192,7 @@ class S3VideoStore(VideoStore):
         Args:
             block: an S3Bucket, which brings its bucket and its folder, or credentials alone.
             bucket: name of the bucket, where the block has none.
-            settings: further fields of this block, such as `prefix`. They go before those of the other one.
+            settings: further fields of this block, such as `prefix`. They take precedence over the block's.
 
         Raises:
             ValueError: the block has a setting that has no counterpart here; nothing is silently dropped.
@@ -200,59 +202,14 @@ class S3VideoStore(VideoStore):
 
     def open(self) -> ObjectStore:
         """The bucket as an object store."""
-        return _bucket(
-            self.bucket,
-            self.prefix,
-            endpoint_url=self.endpoint_url,
-            region_name=self.region_name,
-            access_key_id=self.aws_access_key_id,
-            secret_access_key=self.aws_secret_access_key,
-            session_token=self.aws_session_token,
-            role_arn=self.role_arn,
-            addressing_style=self.addressing_style,
-            server_side_encryption=self.server_side_encryption,
-            kms_key_id=self.kms_key_id,
-            storage_class=self.storage_class,
-            request_checksums=self.request_checksums,
-        )
+        options = S3Options.model_validate({name: getattr(self, name) for name in S3Options.model_fields})
+        return _bucket(self.bucket, self.prefix, options)
 
 
 @lru_cache(maxsize=16)
-def _bucket(
-    bucket: str,
-    prefix: str,
-    *,
-    endpoint_url: str | None,
-    region_name: str | None,
-    access_key_id: str | None,
-    secret_access_key: SecretStr | None,
-    session_token: SecretStr | None,
-    role_arn: str | None,
-    addressing_style: Literal["auto", "path", "virtual"],
-    server_side_encryption: Literal["AES256", "aws:kms"] | None,
-    kms_key_id: str | None,
-    storage_class: str | None,
-    request_checksums: Literal["when_supported", "when_required"],
-) -> Bucket:
-    """Clients are costly to make and safe to share between threads."""
-    made = client(
-        endpoint_url=endpoint_url,
-        region_name=region_name,
-        access_key_id=access_key_id,
-        secret_access_key=_told(secret_access_key),
-        session_token=_told(session_token),
-        role_arn=role_arn,
-        addressing_style=addressing_style,
-        request_checksum_calculation=request_checksums,
-    )
-    return Bucket(
-        made,
-        bucket,
-        prefix,
-        server_side_encryption=server_side_encryption,
-        kms_key_id=kms_key_id,
-        storage_class=storage_class,
-    )
+def _bucket(bucket: str, prefix: str, options: S3Options) -> Bucket:
+    """Cached: clients are expensive to create and safe to share between threads."""
+    return Bucket(client(options), bucket, prefix, options)
 
 
 def _check_absolute(folder: Path) -> None:
@@ -262,7 +219,3 @@ def _check_absolute(folder: Path) -> None:
             f"run, which goes with the run. Give the absolute path that every worker sees; here it is "
             f"{str(folder.absolute())!r}"
         )
-
-
-def _told(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None

@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from prefect_omnivideo.blocks.credentials import GatewayCredentials, logo
+from prefect_omnivideo.blocks.credentials import logo
+from prefect_omnivideo.blocks.newapi import NewApiCredentials
 
 
-class TwelveAICredentials(GatewayCredentials):
+class TwelveAICredentials(NewApiCredentials):
     """A key for 12AI: Omni videos of 10 seconds in 720p from text, images or a video.
 
     Example:

@@ -37,7 +37,7 @@ app = App(
 
 @app.command
 def demo() -> int:
-    """Make a dozen videos through all five gateways on this machine, for nothing: servers, flow, gallery and all."""
+    """Make a dozen videos through the five gateways, simulated on this machine at no cost."""
     with _sandbox_extra():
         from prefect_omnivideo.cli.demo import run_demo
 
@@ -52,13 +52,13 @@ def sandbox(
     latency: float = 5.0,
     faults: Path | None = None,
 ) -> None:
-    """Play the five gateways on 127.0.0.1, for dry runs and tests. Nothing is spent.
+    """Simulate the five gateways on 127.0.0.1, for dry runs and tests. Nothing is spent.
 
     Args:
-        port: Port to listen on; 0 takes a free one.
+        port: Port to listen on; 0 chooses a free one.
         key: The API key that is accepted.
         latency: Seconds from submission to the finished video.
-        faults: JSON file that says what shall go wrong.
+        faults: JSON file with the faults to inject.
     """
     with _sandbox_extra():
         from prefect_omnivideo.sandbox import FaultError, Settings, serve
@@ -80,10 +80,10 @@ def encode(
     """Print the HTTP call that a request on standard input would become. Nothing is sent.
 
     Args:
-        gateway: The gateway: 12ai, omnirouters, sora, apimart, jimmyai, or one installed beside them.
+        gateway: The gateway: 12ai, omnirouters, sora, apimart, jimmyai, or an installed one.
         native: The request is the gateway's own body, not a portable VideoRequest.
-        base_url: Address of the gateway; its documented one when left out.
-        submit_path: Which of the gateway's documented routes to take, where there are several.
+        base_url: Address of the gateway. Default: the documented one.
+        submit_path: Which of the gateway's documented routes to use, if there are several.
     """
     try:
         found = get_gateway(gateway)
@@ -111,7 +111,7 @@ def jobs(
     json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
     endpoint_url: str | None = None,
 ) -> int:
-    """List the videos of a store and where each one stands.
+    """List the videos of a store with their states.
 
     Args:
         store: s3://bucket/prefix, or a folder.
@@ -143,19 +143,19 @@ def resolve(
     batch: str | None = None,
     endpoint_url: str | None = None,
 ) -> int:
-    """Settle a video whose submission has an unknown outcome. Look into the gateway's own task list first.
+    """Resolve a video whose submission has an unknown outcome. Check the gateway's own task list first.
 
     Args:
         key: The video's key, or its beginning.
         store: s3://bucket/prefix, or a folder.
         task_id: The gateway accepted it under this task id: the next run of the batch collects it.
         resubmit: The gateway did not accept it: the next run of the batch submits it, and pays.
-        abandon: Nobody wants it any more.
-        batch: The batch, where the key alone is not enough.
+        abandon: The video is no longer wanted: runs of the batch skip it.
+        batch: The batch, if the key alone is ambiguous.
         endpoint_url: Address of an S3-compatible server. Keys and region come from the default AWS chain.
     """
     if [bool(task_id), resubmit, abandon].count(True) != 1:
-        return _refuse("decide one thing: --task-id T, --resubmit or --abandon")
+        return _refuse("give exactly one of --task-id T, --resubmit and --abandon")
     try:
         records = Records(open_store(store, endpoint_url=endpoint_url))
         if task_id:
@@ -173,7 +173,7 @@ def resolve(
 
 @app.command
 def doctor(*blocks: str) -> int:
-    """Test saved blocks without spending anything: are keys accepted, can stores be written, which limits are in force?
+    """Test saved blocks without spending anything: keys, stores and the limits that apply.
 
     Args:
         blocks: Saved blocks, such as apimart-credentials/prod or s3-video-store/prod.

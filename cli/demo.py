@@ -1,6 +1,6 @@
-"""The demo: a Prefect server, the five gateways and an S3 server on this machine, and a dozen prompts through them all.
+"""The demo: a Prefect server, the five gateways and an S3 server on this machine, and a dozen prompts for them.
 
-What runs here is what runs in production: `generate_videos`, with credentials that point at the sandbox.
+It runs the production flow, `generate_videos`, with credentials that point at the sandbox.
 """
 
 import asyncio
@@ -73,12 +73,12 @@ FAULTS = FaultPlan(
     )
 )
 
-# Where nobody watches, lines are as long as they need to be.
+# Without a terminal, lines are not wrapped.
 console = Console(width=None if sys.stdout.isatty() else 200)
 
 
 def run_demo() -> int:
-    """Run the demo; 0 when every video that should exist exists and plays."""
+    """Run the demo. Returns 0 if exactly the expected videos exist and play."""
     console.print("Starting a Prefect server, five sandbox gateways and an S3 server on 127.0.0.1 …")
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="omnivideo-demo-")))
@@ -87,17 +87,17 @@ def run_demo() -> int:
         s3 = stack.enter_context(running_s3(home / "s3"))
         store = _store(s3)
         _wait_for(api)
-        console.print(f"Ready. {len(REQUESTS)} prompts, five gateways. A few things will go wrong on purpose.\n")
+        console.print(f"Ready. {len(REQUESTS)} prompts, five gateways. A few faults are injected on purpose.\n")
         stack.enter_context(temporary_settings({PREFECT_API_URL: api, PREFECT_LOGGING_TO_API_ENABLED: False}))
         for logger in ("prefect", "prefect.flow_runs", "prefect.task_runs", "stamina"):
             logging.getLogger(logger).setLevel(logging.CRITICAL)
         report = asyncio.run(_run(_accounts(sandbox), store))
         submissions = len(sandbox.jobs())
         _show(report)
-        playing = _bring_home(report, store.open())
+        playing = _download(report, store.open())
     expected = len(REQUESTS) - 1
     console.print(f"\n{report.summary()} The gateways billed {submissions} submissions for {len(REQUESTS)} prompts.")
-    console.print(f"{playing} of the {expected} videos that should exist play. Look at them:")
+    console.print(f"{playing} of the {expected} expected videos play. Look at them:")
     console.print((VIDEOS / BATCH / "index.html").resolve().as_uri(), soft_wrap=True)
     failed = [record.request for record in report.failed]
     return 0 if playing == expected and failed == [REFUSED] and submissions == len(REQUESTS) else 1
@@ -145,7 +145,7 @@ async def _run(accounts: list[GatewayCredentials], store: S3VideoStore) -> Batch
 
 
 async def _watch(records: Records, done: asyncio.Event) -> None:
-    """Print every change of a record: the store is the one place that knows."""
+    """Print every change of a record in the store."""
     started, seen = time.monotonic(), dict[str, VideoState]()
     last = False
     while not last:
@@ -160,7 +160,7 @@ async def _watch(records: Records, done: asyncio.Event) -> None:
 
 
 def _show(report: BatchReport) -> None:
-    table = Table(title="\nWhat became of it")
+    table = Table(title="\nResults")
     table.add_column("prompt", max_width=30, no_wrap=True, overflow="ellipsis")
     for column in ("gateway", "status", "seconds", "size"):
         table.add_column(column, no_wrap=True, justify="right" if column in ("seconds", "size") else "left")
@@ -183,8 +183,8 @@ def _title(record: VideoRecord) -> str:
     return get_gateway(record.attempt.gateway).title
 
 
-def _bring_home(report: BatchReport, store: ObjectStore) -> int:
-    """Copy the finished batch into a local folder, with its gallery; says how many videos play."""
+def _download(report: BatchReport, store: ObjectStore) -> int:
+    """Copy the finished batch with its gallery into a local folder. Returns how many videos play."""
     shutil.rmtree(VIDEOS / BATCH, ignore_errors=True)
     for name in store.names(f"{BATCH}/"):
         target = VIDEOS / name
@@ -202,7 +202,7 @@ def _plays(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _prefect_server(home: Path) -> Generator[str]:
-    """A Prefect server with a database of its own, stopped by its own process id."""
+    """A Prefect server with its own database, stopped at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The check-up behind `omnivideo doctor`: it spends nothing."""
+"""The checks behind `omnivideo doctor`; they spend nothing."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from prefect.blocks.core import Block
 from rich.console import Console
 from rich.text import Text
 
-# Importing the blocks makes them known, so that they can be loaded by their slugs.
+# Importing the blocks registers them, so that they can be loaded by their slugs.
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import OmniVideoError, StoreError
@@ -17,10 +17,10 @@ console = Console(soft_wrap=True)
 
 
 def examine(slugs: Sequence[str]) -> int:
-    """Examine saved blocks, such as `apimart-credentials/prod`; 0 when all are well."""
+    """Check saved blocks, such as `apimart-credentials/prod`. Returns 0 if all are usable, otherwise 1."""
     console.print(f"gateways installed: {', '.join(gateway_names())}")
     if not slugs:
-        console.print("name saved blocks to examine them, such as apimart-credentials/prod or s3-video-store/prod")
+        console.print("give saved blocks to check, such as apimart-credentials/prod or s3-video-store/prod")
         return 0
     well = [asyncio.run(_examine(slug)) for slug in slugs]
     return 0 if all(well) else 1

@@ -6,6 +6,7 @@
     │   ├── UnreachableError        no connection came about            (safe to send again)
     │   ├── RateLimitedError        429: too fast                       (safe to send again)
     │   ├── UnavailableError        503: no capacity                    (safe to send again)
+    │   ├── BlockedError            something in front of the gateway answered
     │   ├── UnauthorizedError       the key is wrong or not allowed
     │   ├── NoBalanceError          no money, quota or credit left
     │   ├── ModeratedError          the content filter refused the request
@@ -15,8 +16,9 @@
     │   ├── StatusUnavailableError  its status could not be read just now  (waiting helps)
     │   ├── StatusDeniedError       the key may not read the job, which goes on
     │   ├── StillRunningError       the deadline passed, the job goes on   (waiting helps)
-    │   └── JobFailedError          the gateway says it failed, was cancelled or is gone
-    ├── TransferError             a finished video could not be brought home (waiting helps)
+    │   ├── OutOfSightError         the gateway says it does not know the job
+    │   └── JobFailedError          the gateway says it failed or was cancelled
+    ├── TransferError             a finished video could not be downloaded (waiting helps)
     │   ├── LinkExpiredError        its link is no longer good: poll again for a fresh one
     │   └── NotAVideoError          what came is not a video
     └── StoreError                the store refused, or holds something unreadable
@@ -36,6 +38,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
+
+from prefect_omnivideo.core.exchange import Exchange
 
 FailureCategory = Literal[
     "refused", "moderated", "no balance", "unauthorized", "gateway error", "cancelled", "expired", "abandoned"
@@ -140,6 +144,12 @@ class UnavailableError(RateLimitedError):
     """The gateway answered 503: it has no capacity or no channel for the model now."""
 
 
+class BlockedError(NotAcceptedError):
+    """A firewall, or another site at a wrong base URL, answered in place of the gateway."""
+
+    category = "gateway error"
+
+
 class UnauthorizedError(NotAcceptedError):
     """The gateway does not accept the key, or the key may not use this model."""
 
@@ -165,17 +175,24 @@ class RefusedError(NotAcceptedError):
 class SubmissionUnknownError(OmniVideoError):
     """The request went out and its outcome cannot be known: it may have been accepted and billed.
 
-    Never sent again by itself. Look into the gateway's own task list, then settle the record with
-    `omnivideo resolve`.
+    Never sent again by itself. Look into the gateway's own task list, then decide with `omnivideo resolve`.
     """
 
     may_have_cost = True
 
 
 class JobError(OmniVideoError):
-    """Something about a job that was accepted."""
+    """Something about a job that was accepted.
+
+    Attributes:
+        evidence: the last answers about it, redacted; empty where they are as documented.
+    """
 
     may_have_cost = True
+
+    def __init__(self, message: str, *, evidence: tuple[Exchange, ...] = ()) -> None:
+        super().__init__(message)
+        self.evidence = evidence
 
 
 class StatusUnavailableError(JobError):
@@ -183,13 +200,20 @@ class StatusUnavailableError(JobError):
 
     Attributes:
         retry_after: seconds the gateway asks to wait, or None when it does not say.
-        not_found: the gateway says it does not know the task (fresh tasks can be invisible for a moment).
+        not_found: the gateway says in documented words that it does not know the task.
     """
 
     waiting_helps = True
 
-    def __init__(self, message: str, *, retry_after: float | None = None, not_found: bool = False) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        not_found: bool = False,
+        evidence: tuple[Exchange, ...] = (),
+    ) -> None:
+        super().__init__(message, evidence=evidence)
         self.retry_after = retry_after
         self.not_found = not_found
 
@@ -204,20 +228,35 @@ class StillRunningError(JobError):
     waiting_helps = True
 
 
+class OutOfSightError(JobError):
+    """The gateway says again and again that it does not know the job. The record stays: a later run looks again."""
+
+
 class JobFailedError(JobError):
-    """The job came to an end without a video.
+    """The gateway says in words it documents that there will be no video.
 
     Attributes:
         category: how the record files it.
+        cost, credits: what the gateway says it took all the same, in its account currency and in its credits.
     """
 
-    def __init__(self, message: str, *, category: FailureCategory) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        category: FailureCategory,
+        cost: float | None = None,
+        credits: float | None = None,
+        evidence: tuple[Exchange, ...] = (),
+    ) -> None:
+        super().__init__(message, evidence=evidence)
         self.category: FailureCategory = category
+        self.cost = cost
+        self.credits = credits
 
 
 class TransferError(OmniVideoError):
-    """A finished video could not be brought home. The video still exists at the gateway."""
+    """A finished video could not be downloaded. The video still exists at the gateway."""
 
     may_have_cost = True
     waiting_helps = True

@@ -1,4 +1,4 @@
-"""Two deployments for a laptop, without work pool and worker: they run as long as this script does.
+"""Two deployments without work pool and worker, served as long as this script runs.
 
 prefect server start
 python deployments/serve.py
@@ -12,7 +12,7 @@ from prefect_omnivideo.flows import generate_from_sheet, generate_videos
 
 
 def block(slug: str) -> dict[str, dict[str, str]]:
-    """A saved block as a parameter: the run looks it up, so that no key is stored with the deployment."""
+    """A saved block as a parameter: the run loads it, so that no key is stored with the deployment."""
     return {"$ref": {"block_document_slug": slug}}
 
 

@@ -1,4 +1,4 @@
-"""A list of prompts, fanned out over one or several accounts."""
+"""The flow for a list of prompts, distributed over one or several accounts."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ from prefect_omnivideo.tasks.events import announce_video
 def _run_name() -> str:
     parameters = flow_run.parameters
     count = len(parameters["prompts"])
-    return f"{count} prompt{'' if count == 1 else 's'} for {parameters.get('batch') or 'a batch of its own'}"
+    return f"{count} prompt{'' if count == 1 else 's'} for {parameters.get('batch') or 'a new batch'}"
 
 
 @flow(name="Generate videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
@@ -40,24 +40,24 @@ async def generate_videos(
     batch: str | None = None,
     deadline: Seconds = 3600,
 ) -> BatchReport:
-    """Make a list of videos and keep them in the store, paying once for each whatever happens in between.
+    """Make a list of videos and store them, paying once for each even when runs are interrupted.
 
-    Run again with the same batch, and only what is missing is submitted; what still runs is collected.
+    Run again with the same batch to submit only what is missing and to collect what still runs.
 
     Args:
         prompts: What the videos show: texts, or full requests (in a form: as JSON, through the menu).
-        credentials: The account that makes and bills the videos, or several: each takes the next prompt it can honour
-            as soon as it has room.
+        credentials: The account that makes and bills the videos, or several: each takes the next prompt it supports
+            as soon as it has capacity.
         store: Where the videos and their records are kept.
         batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
             the outermost one around it. The same request in the same batch is made and paid once.
         deadline: Seconds to wait for each video. One that takes longer is picked up by the next run of the batch.
 
     Returns:
-        What became of every video.
+        The state of every video of the run.
 
     Raises:
-        RequestError: a prompt that no account can honour; nothing was submitted.
+        RequestError: no account supports one of the prompts; nothing was submitted.
         StoreError: the store cannot be written; nothing was submitted.
         BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
             home. The run ends as Incomplete, which is a failure; the next one goes on.
@@ -91,7 +91,7 @@ async def run_batch(
     """Make the videos of a batch within a flow run; see `generate_videos` for what it returns and raises.
 
     Args:
-        skipped: rows of a sheet that were left out, and why, for the report.
+        skipped: rows of a sheet that were left out, with the reasons, for the report.
     """
     log = get_run_logger()
     if not requests:

@@ -1,4 +1,4 @@
-"""Collect what a batch has paid for, without its prompts."""
+"""The flow that collects the submitted videos of a batch, without its prompts."""
 
 from collections.abc import Iterable, Sequence
 
@@ -41,7 +41,7 @@ async def collect_videos(
     store: AnyStore,
     deadline: Seconds = 3600,
 ) -> BatchReport:
-    """Bring home every video of a batch that was submitted and is not stored yet. Submits nothing.
+    """Download every video of a batch that was submitted and is not stored yet. Submits nothing.
 
     Args:
         batch: Name of the batch, or the template it was made with. Empty: every batch of the store with such videos.
@@ -50,7 +50,7 @@ async def collect_videos(
         deadline: Seconds to wait for each video.
 
     Returns:
-        What became of every video of the batch; of those that were not stored yet, where it is every batch.
+        The state of every video of the batch; of those that were not stored yet, where it is every batch.
 
     Raises:
         BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
@@ -76,7 +76,7 @@ async def collect_videos(
             )
 
     def owners(record: VideoRecord) -> Accounts:
-        """The account that submitted it; the first one tells what is missing when none did."""
+        """The account that submitted it; if none did, the first one, which reports the missing credentials."""
         if record.state is VideoState.STORED:
             return frozenset(range(len(accounts)))
         mine = frozenset(i for i, account in enumerate(accounts) if is_owner(record, account.account()))

@@ -1,4 +1,4 @@
-"""A long sheet, shared among many workers: each shard is a flow run of its own, and the store is all they share."""
+"""The flow for a long sheet: each shard is a separate flow run on any worker, and the store is all they share."""
 
 import asyncio
 from typing import Annotated, Any
@@ -32,7 +32,7 @@ from prefect_omnivideo.flows.sheet import read_sheet
 from prefect_omnivideo.tasks.events import announce_batch, announce_video
 
 SHARD_TRIES = 3
-"""Flow runs for one shard: a shard whose worker died is picked up by another one, and pays for nothing again."""
+"""Flow runs per shard: a shard whose worker died is run by another one, without paying again."""
 
 
 def _run_name() -> str:
@@ -53,15 +53,15 @@ async def generate_sharded(
     on_bad_row: OnBadRow = "stop",
     deadline: Seconds = 3600,
 ) -> BatchReport:
-    """Make the videos of a long sheet with many workers, each shard in a flow run of its own.
+    """Make the videos of a long sheet with many workers, each shard in a separate flow run.
 
-    The sheet is read and checked before anything is spent; shards are told which part of it is theirs, never the rows.
-    Run again with the same batch, and only what is missing is submitted.
+    The sheet is read and checked before anything is spent; a shard is given the range of its rows, not the rows.
+    Run again with the same batch to submit only what is missing.
 
     Args:
         sheet: As for Generate videos from a sheet; every worker must be able to read it.
-        credentials: The saved account that makes and bills the videos, or several. Its jobs in flight count for each
-            shard; set up a concurrency limit to hold them down across workers.
+        credentials: The saved account that makes and bills the videos, or several. Its jobs in flight apply to each
+            shard; set up a concurrency limit to limit them across workers.
         store: The saved store for the videos and their records; every worker must be able to reach it.
         batch: Name of the batch, or a template such as daily-{date}, filled in once for all shards.
         deployment: The deployment of Generate videos from a sheet that workers run, as flow name/deployment name.
@@ -72,7 +72,7 @@ async def generate_sharded(
         deadline: Seconds to wait for each video.
 
     Returns:
-        What became of every video of the batch.
+        The state of every video of the batch.
 
     Raises:
         RequestError: the sheet cannot be used, or a block is not saved; nothing was submitted.
@@ -124,7 +124,7 @@ async def generate_sharded(
 
 
 async def _run_shard(deployment: str, batch: str, parameters: dict[str, Any], log: Log) -> str:
-    """Run one shard to its end, again when its worker died; what is wrong with it, or nothing."""
+    """Run one shard to its end, and again if its worker died. Returns the problem, or an empty string."""
     first, size = parameters["offset"] + 1, parameters["limit"]
     what = f"videos {first} to {first + size - 1}"
     for number in range(1, SHARD_TRIES + 1):
@@ -145,7 +145,7 @@ async def _run_shard(deployment: str, batch: str, parameters: dict[str, Any], lo
 
 
 def _reference(block: GatewayCredentials | VideoStore, field: str) -> dict[str, dict[str, str]]:
-    """A saved block as a parameter: only its name travels to the workers.
+    """A saved block as a parameter: workers are sent only its name.
 
     Raises:
         RequestError: it was never saved.
@@ -153,7 +153,7 @@ def _reference(block: GatewayCredentials | VideoStore, field: str) -> dict[str, 
     name = block._block_document_name  # pyright: ignore[reportPrivateUsage]  # Prefect offers no public way
     if not name:
         raise RequestError(
-            [Problem(field, "the block was never saved, and its secrets must not travel", "a saved block")],
+            [Problem(field, "the block was never saved, and its secrets must not be sent to workers", "a saved block")],
             subject="parameters",
         )
     return {"$ref": {"block_document_slug": f"{type(block).get_block_type_slug()}/{name}"}}

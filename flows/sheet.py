@@ -1,4 +1,4 @@
-"""A sheet of prompts: one row a video."""
+"""The flow for a sheet of prompts, one video per row."""
 
 import contextlib
 from collections.abc import Sequence
@@ -29,17 +29,17 @@ from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 
 MAX_BYTES = 32 * 1024**2
-"""Bytes a sheet may have."""
+"""Largest sheet, in bytes."""
 
 
 def _run_name() -> str:
     parameters = flow_run.parameters
     verb = "dry run of" if parameters.get("dry_run") else "sheet"
-    name = f"{verb} {name_of(parameters['sheet'])} for {parameters.get('batch') or 'a batch of its own'}"
+    name = f"{verb} {name_of(parameters['sheet'])} for {parameters.get('batch') or 'a new batch'}"
     if limit := parameters.get("limit"):
         first = parameters.get("offset", 0) + 1
         name += f", videos {first} to {first + limit - 1}"
-    with contextlib.suppress(RequestError):  # a wrong placeholder: the flow says so
+    with contextlib.suppress(RequestError):  # a wrong placeholder: the flow reports it
         return filled(name, moment_of_run())
     return name
 
@@ -58,10 +58,10 @@ async def generate_from_sheet(
     dry_run: bool = False,
     deadline: Seconds = 3600,
 ) -> BatchReport:
-    """Make the videos that a sheet asks for, one for each row, and keep them in the store.
+    """Make the videos of a sheet, one for each row, and store them.
 
-    The whole sheet is read and checked before anything is spent. Run again with the same batch, and only rows that are
-    new are submitted: a schedule with a fixed batch works off a growing sheet, and one with a batch such as
+    The whole sheet is read and checked before anything is spent. Run again with the same batch to submit only the new
+    rows: a schedule with a fixed batch works through a growing sheet, and one with a batch such as
     daily-{date} makes every row once a day.
 
     Args:
@@ -69,22 +69,22 @@ async def generate_from_sheet(
             s3://bucket/key. Dates as in s3://bucket/{date}.csv are filled in from the scheduled start in UTC. Columns
             are fields of a video request (prompt, duration, aspect_ratio, options.watermark, ...) and those that the
             template uses; takes asks for several videos of a row.
-        credentials: The account that makes and bills the videos, or several: each takes the next row it can honour as
-            soon as it has room.
+        credentials: The account that makes and bills the videos, or several: each takes the next row it supports as
+            soon as it has capacity.
         store: Where the videos and their records are kept.
         batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
             the outermost one around it. The same row in the same batch is made and paid once.
         template: Prompt made of columns, such as {product} in {style}. Empty: the column prompt, or the template
             within a JSON or YAML sheet.
-        on_bad_row: What a row that cannot be used does: stop refuses the whole sheet before anything is spent, skip
-            leaves the row out.
-        limit: Most videos to ask for, from the top of the sheet; for a trial. Empty: all.
-        offset: Videos at the top of the sheet to leave to others; with limit, one shard of a sheet.
-        dry_run: Only say in the log what would be submitted. Nothing is spent and nothing written.
+        on_bad_row: What to do about a row that cannot be used: stop refuses the whole sheet before anything is spent,
+            skip leaves the row out.
+        limit: Largest number of videos, from the top of the sheet; for a trial. Empty: all.
+        offset: Number of videos at the top of the sheet to skip; with limit, one shard of a sheet.
+        dry_run: Only log what would be submitted. Nothing is spent and nothing is written.
         deadline: Seconds to wait for each video. One that takes longer is picked up by the next run of the batch.
 
     Returns:
-        What became of every video, with the rows left out; after a dry run, of none.
+        The state of every video, and the rows left out; without videos after a dry run.
 
     Raises:
         RequestError: the sheet, or one of its rows, cannot be used; nothing was submitted.

@@ -1,4 +1,4 @@
-"""One video, from a prompt to the store."""
+"""The flow for one video."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ async def generate_video(
     batch: str | None = None,
     deadline: Seconds = 3600,
 ) -> VideoRecord:
-    """Make one video and keep it in the store.
+    """Make one video and store it.
 
     Args:
         prompt: What the video shows, or a full request.
@@ -72,11 +72,11 @@ async def make_video(
     batch: str,
     deadline: float,
 ) -> VideoRecord:
-    """Submit, wait, store: whichever of these is still to be done.
+    """Submit, wait and store; steps that are done already are skipped.
 
     Args:
-        credentials: the account that submits, if nobody did yet.
-        accounts: all accounts of the run; the one that submitted waits and downloads.
+        credentials: the account that submits, unless the video was submitted before.
+        accounts: all accounts of the run; the one that submitted polls and downloads.
 
     Returns:
         The record of the stored video.

@@ -1,7 +1,7 @@
-"""The five gateways, played by a local server for dry runs, tests and the demo: no cost, no outside traffic.
+"""The five gateways, simulated by a local server for dry runs, tests and the demo: no cost, no outside traffic.
 
-It is a second reading of the gateways' documents, independent of the clients in this package, so that one misreading is
-not mirrored.
+It implements the gateways' documents independently of the clients in this package, so that a misreading of one is not
+mirrored by the other.
 """
 
 from prefect_omnivideo.sandbox.faults import Fault, FaultError, FaultPlan

@@ -1,4 +1,4 @@
-"""APIMart (seed 4; reference/providers.md section 4)."""
+"""APIMart (docs/gateways.md, APIMart)."""
 
 import zlib
 from typing import Final
@@ -71,7 +71,7 @@ class APIMart(Gateway):
         ]
 
     def check(self, body: Body, encoding: Encoding) -> Order:
-        """The seed's table; the sibling model has `duration` and more resolutions."""
+        """The documented fields (section Submit); the sibling model has `duration` and more resolutions."""
         required(body, "model")
         model = choice(body, "model", self.models)
         sibling = model == _SIBLING
@@ -98,7 +98,7 @@ class APIMart(Gateway):
         return {"code": 200, "data": [{"status": "submitted", "task_id": job.id}]}
 
     def task(self, job: Job, moment: Moment, request: Request) -> Answer:
-        """The task with its result, or its error in the language asked for."""
+        """The task with its result, or its error in the requested language."""
         data: Answer = {
             "id": job.id,
             "status": self.word(job, moment, _WORDS),
@@ -136,7 +136,7 @@ class APIMart(Gateway):
         return self.error(402, "insufficient balance, please recharge")
 
     def unknown_task(self, identity: str) -> Response:
-        """400, as the status page says of an unknown id."""
+        """400, as documented for an unknown id."""
         return self.error(400, f"task {identity} does not exist")
 
     def unknown_route(self, request: Request) -> Response:
@@ -144,7 +144,7 @@ class APIMart(Gateway):
         return self.error(404, f"there is no {request.method} {request.url.path.removeprefix('/apimart')}")
 
     async def upload(self, request: Request) -> Response:
-        """Keep an image of at most 20 MB and give its address."""
+        """Store an image of at most 20 MB and return its address."""
         self.counts["uploads"] += 1
         if self.account(request) is None:
             return self.unauthorized()
@@ -156,7 +156,7 @@ class APIMart(Gateway):
         return self.reply(facts | {"created_at": int(self.state.clock())})
 
     async def balance(self, request: Request) -> Response:
-        """What is left of a thousand, each finished job having cost 1."""
+        """The rest of a balance of 1000, at a cost of 1 per finished job."""
         account = self.account(request)
         if account is None:
             return self.unauthorized()

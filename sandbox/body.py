@@ -12,7 +12,7 @@ from prefect_omnivideo.sandbox.checks import Refused
 
 Encoding = Literal["json", "form", "multipart"]
 MOST_BYTES = 128 * 1024 * 1024
-"""The family's cap on a request body (reference/providers.md section 6.3)."""
+"""The family's cap on a request body (docs/gateways.md, The new-api family, Task errors)."""
 
 _ENCODINGS: dict[str, Encoding] = {
     "application/json": "json",

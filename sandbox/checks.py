@@ -1,4 +1,4 @@
-"""The checks that the gateways' documents ask for, each refusing with a sentence that names the field."""
+"""Checks of documented rules; each refusal is a sentence that names the field."""
 
 import re
 from collections.abc import Collection
@@ -58,7 +58,7 @@ def strings(body: Body, name: str, most: int | None = None) -> list[str]:
 
 
 def urls(body: Body, name: str, most: int | None = None, *, also: str | None = None) -> list[str]:
-    """A list of absolute http(s) addresses; `also` names a prefix that is taken as well."""
+    """A list of absolute http(s) addresses; `also` is a prefix that is accepted as well."""
     found = strings(body, name, most)
     for address in found:
         if not is_url(address) and not (also and address.startswith(also)):
@@ -80,7 +80,7 @@ def is_url(address: str) -> bool:
 
 
 def pixels(size: str, name: str = "size") -> tuple[int, int]:
-    """Width and height out of `1280x720`."""
+    """Width and height of a size such as `1280x720`."""
     match = re.fullmatch(r"([1-9]\d{1,4})[xX*]([1-9]\d{1,4})", size)
     if match is None:
         raise Refused(f"field {name} must look like 1280x720, not {size!r}", code="invalid_size")

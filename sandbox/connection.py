@@ -1,4 +1,4 @@
-"""Hanging up on a client: the answer that no HTTP framework gives."""
+"""Closing a connection without a response, which no HTTP framework offers."""
 
 import asyncio
 from typing import cast
@@ -9,10 +9,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 class Protocol(H11Protocol):
-    """HTTP/1.1 whose requests can reach their own connection, as `scope["state"]["transport"]`."""
+    """HTTP/1.1 that gives requests access to their connection, as `scope["state"]["transport"]`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the class above it
-        """Note the connection in the state that every request of it is given."""
+        """Put the connection into the state of each of its requests."""
         self.app_state = {**self.app_state, "transport": transport}
         super().connection_made(transport)
 
@@ -25,8 +25,8 @@ async def hang_up(scope: Scope, receive: Receive) -> None:
 
 
 class HangUp(Response):
-    """No answer at all: the connection is closed."""
+    """No response: the connection is closed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hang up."""
+        """Close the connection."""
         await hang_up(scope, receive)

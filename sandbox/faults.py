@@ -1,7 +1,7 @@
-"""What can go wrong, on order: by a plan in a file, or by a marker inside a prompt.
+"""Fault injection: by a plan in a file, or by a marker in a prompt.
 
 A marker is `[fault:NAME]`, `[fault:NAME=VALUE]`, `[fault:NAME*TIMES]` or `[fault:NAME=VALUE*TIMES]`; a prompt may carry
-several.
+several markers.
 """
 
 import json
@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 Stage = Literal["refusal", "answer", "job", "poll", "link", "media"]
-"""Where a fault strikes: a submission before it is accepted, its answer, the job, its queries, links or bytes."""
+"""What a fault affects: a submission before it is accepted, its answer, the job, its queries, links or bytes."""
 
 GATEWAYS: Final = ("12ai", "omnirouters", "sora", "apimart", "jimmyai")
-"""The path prefixes, which are the gateways' names throughout the sandbox."""
+"""The gateways' names in the sandbox, which are also the path prefixes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of fault: how often it strikes a prompt unless told (None: always), and its value if it takes one."""
+    """One kind of fault: how often it affects a prompt (None: always) and its value, if it takes one, by default."""
 
     name: str
     stage: Stage
@@ -56,15 +56,15 @@ _INSIDE = re.compile(r"([a-z0-9-]+)(?:=(\d+(?:\.\d+)?))?(?:\*([1-9]\d*))?")
 
 
 class FaultError(ValueError):
-    """A plan or a marker that cannot be followed; the message names the entry and the rule."""
+    """A plan or a marker that is not valid; the message names the entry and the rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One rule: strike what belongs to `gateway` (None: any) and to a prompt in which the pattern `match` is found.
+    """One rule, for submissions to `gateway` (None: any) whose prompt matches the pattern `match`.
 
     `times` counts per prompt text (None: the default of the kind), `value` is in the unit of the kind, `probability` is
-    drawn anew for each occasion.
+    drawn for each occasion.
     """
 
     fault: str
@@ -101,7 +101,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """The rules of a run, tried in order, and the seed of their probabilities."""
+    """The rules of a run, tried in order, and the random seed for their probabilities."""
 
     faults: tuple[Fault, ...] = ()
     seed: int = 0
@@ -144,7 +144,7 @@ def _rule(where: str, entry: object) -> Fault:
 
 @lru_cache(maxsize=4096)
 def markers(prompt: str) -> tuple[Fault, ...]:
-    """The faults a prompt asks for itself; a marker that cannot be read raises `FaultError`."""
+    """The faults in a prompt's markers; a marker that is not valid raises `FaultError`."""
     found: list[Fault] = []
     for text in _MARKER.findall(prompt):
         parts = _INSIDE.fullmatch(text)
@@ -159,14 +159,14 @@ def markers(prompt: str) -> tuple[Fault, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A fault that strikes now."""
+    """A fault to inject now."""
 
     name: str
     value: float
 
 
 class Faults:
-    """The plan at work: it counts how often each rule met and struck each prompt."""
+    """Applies the plan, and counts how often each rule matched and affected each prompt."""
 
     def __init__(self, plan: FaultPlan) -> None:
         self._plan = plan
@@ -174,7 +174,7 @@ class Faults:
         self._struck: Counter[tuple[object, str]] = Counter()
 
     def take(self, stage: Stage, gateway: str, prompt: str, *, nth: int = 1, but: str = "") -> Hit | None:
-        """The first rule of this stage that strikes, counted; never the fault `but`; `nth` numbers a job's queries."""
+        """The first rule that applies at this stage, which is counted; never `but`; `nth` numbers a job's queries."""
         for source, rule in self._rules(stage, gateway, prompt):
             if rule.fault == but or (rule.fault == "gone" and nth < (rule.value or 1)):
                 continue
@@ -183,14 +183,14 @@ class Faults:
         return None
 
     def job(self, gateway: str, prompt: str) -> dict[str, float]:
-        """Every job fault that this submission takes along, with its value."""
+        """Every job fault of this submission, with its value."""
         struck = [
             _hit(rule) for source, rule in self._rules("job", gateway, prompt) if self._strikes(source, rule, prompt)
         ]
         return {hit.name: hit.value for hit in struck}
 
     def reset(self) -> None:
-        """Start counting anew."""
+        """Reset the counts."""
         self._met.clear()
         self._struck.clear()
 

@@ -1,4 +1,4 @@
-"""The bytes of one job's video, and answering for a part of them."""
+"""The bytes of a job's video, and responses with all or a part of them."""
 
 import asyncio
 import hashlib
@@ -22,7 +22,7 @@ _ZEROS = bytes(CHUNK)
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """`head` followed by `padding` zero bytes which are never held in memory; `modified_at` in epoch seconds."""
+    """`head` followed by `padding` zero bytes which are never in memory; `modified_at` in epoch seconds."""
 
     head: bytes
     padding: int
@@ -48,17 +48,17 @@ class Footage:
 
 
 async def footage(job: Job, index: int, video_bytes: int | None) -> Footage:
-    """The video of a job: drawn in a thread, once per shape and colour, and marked: no two jobs share their bytes.
+    """The video of a job, rendered in a thread, once per shape and colour, with an id so that no two jobs share bytes.
 
-    The mark (the job's id) and the padding up to `video_bytes` sit in a `free` box at the end, which players skip.
+    The job's id and the padding up to `video_bytes` are in a `free` box at the end, which players skip.
     """
     clip = job.clip
     picture = await asyncio.to_thread(
         render, clip.width, clip.height, clip.seconds, hue_of(job.prompt), sound=clip.sound
     )
-    mark = f"{job.id} {index}".encode()
-    padding = max(0, (video_bytes or 0) - len(picture) - 16 - len(mark))
-    box = (1).to_bytes(4, "big") + b"free" + (16 + len(mark) + padding).to_bytes(8, "big") + mark
+    name = f"{job.id} {index}".encode()
+    padding = max(0, (video_bytes or 0) - len(picture) - 16 - len(name))
+    box = (1).to_bytes(4, "big") + b"free" + (16 + len(name) + padding).to_bytes(8, "big") + name
     return Footage(picture + box, padding, job.ends_at or job.accepted_at)
 
 
@@ -66,7 +66,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 def _range(request: Request, film: Footage) -> tuple[int, int] | None:
-    """The half-open range asked for, None for the whole, an empty one if there is no such part (RFC 9110, 14.2)."""
+    """The requested half-open range, None for the whole, an empty one if it cannot be satisfied (RFC 9110, 14.2)."""
     asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
     condition = request.headers.get("if-range")
     if asked is None or asked.groups() == ("", "") or condition not in (None, film.etag, _date(film)):
@@ -82,7 +82,7 @@ def _date(film: Footage) -> str:
 
 
 def respond(request: Request, film: Footage, hit: Hit | None = None) -> Response:
-    """Answer a GET or HEAD with the video or the asked part of it, or with what the media fault `hit` makes of it."""
+    """Respond to a GET or HEAD with the video or the requested range, or as the media fault `hit` demands."""
     match hit:
         case Hit("html-video"):
             return HTMLResponse("<html><body><h1>Please log in to continue</h1></body></html>")

@@ -1,4 +1,4 @@
-"""What all five gateways have in common: the order of things from a request to an answer."""
+"""The base of the five gateways: the steps from a request to an answer."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -20,12 +20,12 @@ from prefect_omnivideo.sandbox.state import State
 Answer = dict[str, Any]
 _UNRECORDED = frozenset({"authorization", "proxy-authorization", "cookie"})
 _CLOUDFLARE = "<!DOCTYPE html><html><head><title>524: A timeout occurred</title></head><body>Error 524</body></html>"
-_WORDS_UNHEARD_OF = ("warming_up", "upscaling")
+_UNDOCUMENTED_WORDS = ("warming_up", "upscaling")
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A submission that passed every check: the model under its proper name, and the clip to make."""
+    """A submission that passed every check: the model under its canonical name, and the clip to make."""
 
     model: str
     clip: Clip
@@ -33,7 +33,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A gateway's status words; a queued job walks over those of `queued` in order."""
+    """A gateway's status words; a queued job goes through those of `queued` in order."""
 
     queued: tuple[str, ...]
     running: str
@@ -49,7 +49,7 @@ class Gateway(ABC):
     models: ClassVar[tuple[str, ...]]
     encodings: ClassVar[frozenset[Encoding]] = frozenset({"json"})
     ignored_faults: ClassVar[frozenset[str]] = frozenset()
-    """Job faults that have no place in this gateway's documents."""
+    """Job faults that this gateway's documents do not have."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -61,7 +61,7 @@ class Gateway(ABC):
 
     @abstractmethod
     def check(self, body: Body, encoding: Encoding) -> Order:
-        """Read a submission as the documents say, or raise `Refused`."""
+        """Check a submission against the documents, or raise `Refused`."""
 
     @abstractmethod
     def accepted(self, job: Job) -> Answer:
@@ -101,7 +101,7 @@ class Gateway(ABC):
         return None
 
     async def submit(self, request: Request) -> Response:
-        """Check, accept and answer a submission, with the faults that strike it."""
+        """Check, accept and answer a submission, with the faults to inject."""
         self.counts["submissions"] += 1
         account = self.account(request)
         if account is None:
@@ -140,7 +140,7 @@ class Gateway(ABC):
         return self.struck(hit) if hit and hit.name != "slow" else self.reply(self.accepted(job))
 
     def struck(self, hit: Hit) -> Response:
-        """The answer that a submission or query fault puts in place of the proper one."""
+        """The answer of a submission or query fault, instead of the proper one."""
         match hit.name.removeprefix("poll-"):
             case "drop-before" | "drop-after" | "drop":
                 return HangUp()
@@ -162,7 +162,7 @@ class Gateway(ABC):
                 return self.error(int(status), f"the sandbox was asked for this {status}")
 
     async def query(self, request: Request, render: Callable[[Job, Moment, Request], Answer]) -> Response:
-        """Answer a status query with `render`, or with the fault that strikes it."""
+        """Answer a status query with `render`, or with the fault to inject."""
         self.counts["polls"] += 1
         account = self.account(request)
         if account is None:
@@ -190,13 +190,13 @@ class Gateway(ABC):
         return JSONResponse(answer, status)
 
     def links(self, job: Job) -> list[str]:
-        """The addresses that an answer about a succeeded job carries."""
+        """The links in an answer about a succeeded job."""
         return [link.url for link in self.state.links.issue(job, self.state.clock())]
 
     def word(self, job: Job, moment: Moment, words: Words) -> str:
-        """The gateway's word for a moment; under the fault `strange-status` words nobody has heard of until the end."""
+        """The gateway's word for a moment; under the fault `strange-status` undocumented words until the end."""
         if "strange-status" in job.faults and not moment.ended:
-            return _WORDS_UNHEARD_OF[moment.share >= 0.5]
+            return _UNDOCUMENTED_WORDS[moment.share >= 0.5]
         if moment.phase == "queued":
             return words.queued[int(moment.share / QUEUED_SHARE * len(words.queued))]
         return str(getattr(words, moment.phase))

@@ -1,7 +1,7 @@
-"""JimmyAI Gemini Omni (seed 5; reference/providers.md section 5).
+"""JimmyAI Gemini Omni (docs/gateways.md, JimmyAI).
 
-The HTTP status that goes with an error code is not documented. A refused request comes back with HTTP 200 here, the
-harder reading: only the body's code tells.
+The HTTP status that goes with an error code is not documented. A refused request is answered with HTTP 200 here,
+the harder case for a client: only the body's code shows it.
 """
 
 from typing import Final
@@ -58,7 +58,7 @@ class JimmyAI(Gateway):
         ]
 
     def check(self, body: Body, encoding: Encoding) -> Order:
-        """The seed's table; `images` counts only when `image_urls` is empty."""
+        """The documented fields (section Submit); `images` counts only when `image_urls` is empty."""
         only(body, _FIELDS)
         required(body, "model")
         model = choice(body, "model", self.models)
@@ -88,7 +88,7 @@ class JimmyAI(Gateway):
         )
 
     def video(self, job: Job, moment: Moment, request: Request) -> Answer:
-        """The task; every key is there from the start, empty until it means something."""
+        """The task; every key is present from the start, empty until it has a value."""
         links = self.links(job) if moment.phase == "succeeded" else []
         failed = moment.ended and moment.phase != "succeeded"
         return _envelope(
@@ -115,7 +115,7 @@ class JimmyAI(Gateway):
         return self.reply({"code": "20002", "msg": refused.message, "data": None})
 
     def no_balance(self) -> Response:
-        """HTTP 200, body code 20002: no code of its own is documented."""
+        """HTTP 200, body code 20002: no separate code is documented."""
         return self.refuse(Refused("insufficient balance, please recharge"))
 
     def unknown_task(self, identity: str) -> Response:
@@ -127,7 +127,7 @@ class JimmyAI(Gateway):
         return self.error(404, f"no such path: {request.url.path.removeprefix('/jimmyai')}")
 
     async def upload(self, request: Request) -> Response:
-        """Keep an image, video or audio file of at most 100 MB and give its address."""
+        """Store an image, video or audio file of at most 100 MB and return its address."""
         self.counts["uploads"] += 1
         if self.account(request) is None:
             return self.unauthorized()
@@ -140,7 +140,7 @@ class JimmyAI(Gateway):
         )
 
     async def balance(self, request: Request) -> Response:
-        """What is left of a thousand coins, each accepted job that has not failed having cost 10."""
+        """The rest of 1000 coins, at a cost of 10 per accepted job that has not failed."""
         account = self.account(request)
         if account is None:
             return self.unauthorized()

@@ -1,4 +1,4 @@
-"""The job book: every accepted submission, and how far it is at any moment."""
+"""The job book: every accepted submission and its progress."""
 
 import hashlib
 import uuid
@@ -10,10 +10,10 @@ from typing import Any, Final, Literal
 from prefect_omnivideo.sandbox.journal import Journal
 
 Phase = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-"""Where a job is, in neutral words (reference/providers.md, vocabulary); each gateway says it in its own."""
+"""State of a job, in the words of docs/gateways.md; each gateway has its own."""
 
 QUEUED_SHARE: Final = 0.2
-"""The part of a job's time that it spends in the queue."""
+"""Share of a job's time that it spends in the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Clip:
 
 @dataclass(slots=True)
 class Job:
-    """One accepted submission: what came in, and what the book made of it.
+    """One accepted submission: the request, and the job made of it.
 
     `account` is a fingerprint of the key, never the key. Times are epoch seconds, `latency` is in seconds.
     """
@@ -49,7 +49,7 @@ class Job:
     polls: int = 0
     downloads: int = 0
     seen_at: float | None = None
-    """When a status answer first told the end of this job."""
+    """When a status answer first reported the end of this job."""
     deleted: bool = False
 
     @property
@@ -79,14 +79,14 @@ class Moment:
 
     @property
     def progress(self) -> int:
-        """Per cent: 0 while queued, 100 only on success, 0 after a failure."""
+        """Percent: 0 while queued, 100 only on success, 0 after a failure."""
         if self.phase == "running":
             return min(99, max(1, round(self.share * 100)))
         return 100 if self.phase == "succeeded" else 0
 
 
 def moment(job: Job, now: float) -> Moment:
-    """How far `job` is at `now` (epoch seconds): a function of the time alone, so that no query moves a job."""
+    """How far `job` is at `now` (epoch seconds): a function of time only, so that queries do not change it."""
     if job.ends_at is not None and now >= job.ends_at:
         return Moment(job.outcome, 1)
     share = min(1, (now - job.accepted_at) / job.latency) if job.latency else 1
@@ -94,7 +94,7 @@ def moment(job: Job, now: float) -> Moment:
 
 
 def fingerprint(key: str) -> str:
-    """A name for the account behind an API key which does not give the key away."""
+    """An identifier for the account behind an API key that does not reveal the key."""
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
@@ -117,7 +117,7 @@ class JobBook:
             self._count = job.number
 
     def accept(self, job: Job) -> None:
-        """Number, date and name a job and write it to the journal; from here on it is on the bill."""
+        """Give a job its number, id and time and write it to the journal; from here on it is billed."""
         self._count += 1
         job.number, job.id, job.accepted_at = self._count, f"task_{uuid.uuid4().hex}", self.clock()
         job.latency = self.latency * (1 + self.jitter * (2 * zlib.crc32(job.id.encode()) / 0xFFFFFFFF - 1))

@@ -7,13 +7,13 @@ from typing import Any
 
 
 class Journal:
-    """The file at `path`, created if need be. A killed process loses no line: the operating system has it by then."""
+    """The file at `path`, created if needed. A killed process loses no line: the operating system has it by then."""
 
     def __init__(self, path: str | Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
 
     def load(self) -> list[dict[str, Any]]:
-        """Every whole line. A torn last one, left by a process that was killed, is cut off: it was never answered."""
+        """Every whole line. An incomplete last line of a killed process is removed: its request was never answered."""
         with open(self._file, "rb", closefd=False) as file:
             content = file.read()
         whole = content[: content.rfind(b"\n") + 1]

@@ -1,4 +1,4 @@
-"""Real, playable MP4 files, drawn on demand.
+"""Real, playable MP4 files, rendered on demand.
 
 One second of picture is encoded once and its packets are repeated, so the cost of a clip does not grow with its length.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     AnyPacket = Packet[Any]  # generic only for type checkers
 
 FPS: Final = 24
-"""Frames per second of every clip (reference/providers.md section 4: APIMart answers at 24 fps)."""
+"""Frames per second of every clip (docs/gateways.md, APIMart, Submit)."""
 
 HUES: Final = 12
 SAMPLE_RATE: Final = 44_100
@@ -31,7 +31,7 @@ AUDIO_FRAME: Final = 1024
 
 
 def hue_of(prompt: str) -> int:
-    """The colour bucket (0 to 11) in which a prompt's clip is drawn."""
+    """The hue (0 to 11) of a prompt's clip."""
     return zlib.crc32(prompt.encode()) % HUES
 
 

@@ -1,18 +1,20 @@
-"""The new-api family: 12AI, OmniRouters and the Sora-compatible gateway (reference/providers.md section 6)."""
+"""The new-api family: 12AI, OmniRouters and the Sora-compatible gateway (docs/gateways.md)."""
 
 import uuid
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from prefect_omnivideo.sandbox import console
 from prefect_omnivideo.sandbox.footage import footage, respond
 from prefect_omnivideo.sandbox.gateway import Answer, Gateway, Words
 from prefect_omnivideo.sandbox.jobs import Job, Moment
 
 _CODES = {400: "invalid_request", 403: "insufficient_user_quota", 500: "do_request_failed"}
 ROW_WORDS = Words(("NOT_START", "SUBMITTED", "QUEUED"), "IN_PROGRESS", "SUCCESS", "FAILURE", "FAILURE")
-"""The status words of the family's own job table (section 6.7)."""
+"""The status words of the family's own job table (section Status on /v1/video/generations)."""
 FAILURES = {
     "moderated": ("content_policy_violation", "the request was rejected by the safety system"),
     "fail": ("generation_failed", "the model could not finish this video"),
@@ -21,7 +23,7 @@ FAILURES = {
 
 
 def failure(job: Job) -> tuple[str, str]:
-    """The code and the text of why a job failed."""
+    """The code and the text of a job's failure."""
     return next(reason for name, reason in FAILURES.items() if name in job.faults)
 
 
@@ -29,7 +31,7 @@ class NewApi(Gateway):
     """Routes and shapes of the family."""
 
     def routes(self) -> list[BaseRoute]:
-        """`/v1/videos` and its parts, and the list of models."""
+        """`/v1/videos` and its parts, the list of models, and two pages of the console."""
 
         async def status(request: Request) -> Response:
             return await self.query(request, self.video)
@@ -39,6 +41,8 @@ class NewApi(Gateway):
             Route("/v1/videos/{id}", status),
             Route("/v1/videos/{id}/content", self.content),
             Route("/v1/models", self.list_models),
+            *([Route("/api/task/self", self.list_tasks)] if self.state.settings.access_token else []),
+            *([Route("/api/log/token", self.list_charges)] if self.state.settings.access_token else []),
         ]
 
     def video(self, job: Job, moment: Moment, request: Request) -> Answer:
@@ -46,7 +50,7 @@ class NewApi(Gateway):
         raise NotImplementedError
 
     def accepted(self, job: Job) -> Answer:
-        """The flat video object (section 6.5)."""
+        """The flat video object (section Submission answer)."""
         facts = {
             "id": job.id,
             "task_id": job.id,
@@ -62,7 +66,7 @@ class NewApi(Gateway):
         return JSONResponse(answer, status, headers={"X-Oneapi-Request-Id": uuid.uuid4().hex})
 
     def error(self, status: int, message: str, code: str | None = None) -> Response:
-        """A task error, which is flat (section 6.3)."""
+        """A task error, which is flat (section Task errors)."""
         if status == 429:
             message = "当前上游负载已饱和，请稍后再试"
         return self.reply(
@@ -70,7 +74,7 @@ class NewApi(Gateway):
         )
 
     def nested(self, status: int, message: str, code: str, kind: str = "new_api_error") -> Response:
-        """An error of the family's gate, which is nested (section 6.2)."""
+        """An error of the family's gate, which is nested (section Gate errors)."""
         return self.reply(
             {"error": {"message": f"{message} (request id: {uuid.uuid4().hex})", "type": kind, "code": code}}, status
         )
@@ -80,15 +84,15 @@ class NewApi(Gateway):
         return self.nested(401, "invalid token", "")
 
     def no_balance(self) -> Response:
-        """403, not 402 (section 6.3)."""
+        """403, not 402 (section Task errors)."""
         return self.error(403, "user quota is not enough", "insufficient_user_quota")
 
     def unknown_task(self, identity: str) -> Response:
-        """400, not 404 (section 6.3)."""
+        """400, not 404 (section Task errors)."""
         return self.error(400, "task_not_exist", "task_not_exist")
 
     def unknown_route(self, request: Request) -> Response:
-        """404 in the family's shape (section 6.2)."""
+        """404 in the family's shape (section Gate errors)."""
         path = request.url.path.removeprefix(f"/{self.name}")
         message = f"Invalid URL ({request.method} {path})"
         return self.reply(
@@ -96,11 +100,11 @@ class NewApi(Gateway):
         )
 
     def content_error(self, status: int, message: str) -> Response:
-        """An error of the content endpoint (section 6.8)."""
+        """An error of the content endpoint (section Content)."""
         return self.reply({"error": {"message": message, "type": "invalid_request_error"}}, status)
 
     async def content(self, request: Request) -> Response:
-        """The bytes of a finished video (section 6.8)."""
+        """The bytes of a finished video (section Content)."""
         self.counts["contents"] += 1
         account = self.account(request)
         if account is None:
@@ -129,3 +133,53 @@ class NewApi(Gateway):
             {"id": name, "object": "model", "created": 1_626_777_600, "owned_by": "custom"} for name in self.models
         ]
         return self.reply({"object": "list", "data": models})
+
+    def row(self, job: Job, moment: Moment) -> dict[str, Any]:
+        """The row of the job table (section 6.7), with the vendor's answer of the submission in it, which lags."""
+        started, ended = int(job.accepted_at), int(job.ends_at or 0) if moment.ended else 0
+        failed = moment.ended and moment.phase != "succeeded"
+        vendor: dict[str, Any] = {"id": f"upstream-{job.number}", "status": "processing"}
+        if own_id := job.body.get("external_task_id"):
+            vendor["task_info"] = {"external_task_id": own_id}
+        return {
+            "id": job.number,
+            "created_at": started,
+            "updated_at": ended or started,
+            "task_id": job.id,
+            "platform": "omni-video",
+            "user_id": 1,
+            "group": "default",
+            "channel_id": 0,
+            "quota": 0 if failed else console.QUOTA,
+            "action": "generate",
+            "status": self.word(job, moment, ROW_WORDS),
+            "fail_reason": failure(job)[1] if failed else "",
+            "submit_time": started,
+            "start_time": started,
+            "finish_time": ended,
+            "progress": "100%" if moment.ended else f"{max(10, moment.progress // 10 * 10)}%",
+            "properties": self.properties(job),
+            "data": vendor,
+        }
+
+    def properties(self, job: Job) -> dict[str, str]:
+        """What the row tells of the request: the stock software leaves the prompt out."""
+        return {"input": "", "upstream_model_name": f"vendor-{job.model}", "origin_model_name": job.model}
+
+    async def list_tasks(self, request: Request) -> Response:
+        """`GET /api/task/self`: the account's job table, for the access token of its console."""
+        account = console.user(request, self.state.settings)
+        if isinstance(account, Response):
+            return account
+        rows = [self.row(job, self.state.book.now(job)) for job in self._jobs(account)]
+        return console.tasks(request.query_params, rows)
+
+    async def list_charges(self, request: Request) -> Response:
+        """`GET /api/log/token`: what was charged to the API key."""
+        account = self.account(request)
+        if account is None:
+            return console.refused_key()
+        return console.log([(job, self.state.book.now(job)) for job in self._jobs(account)], "/v1/videos")
+
+    def _jobs(self, account: str) -> list[Job]:
+        return [job for job in self.state.book if job.gateway == self.name and job.account == account]

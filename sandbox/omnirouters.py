@@ -1,4 +1,4 @@
-"""OmniRouters Omni-Video (seed 2; reference/providers.md sections 2 and 6)."""
+"""OmniRouters Omni-Video (docs/gateways.md, OmniRouters, The new-api family)."""
 
 import json
 from typing import Any, Final, cast
@@ -11,7 +11,7 @@ from prefect_omnivideo.sandbox.body import Encoding
 from prefect_omnivideo.sandbox.checks import Body, Refused, choice, frame, required, strings, text, url, urls
 from prefect_omnivideo.sandbox.gateway import Answer, Order, Words
 from prefect_omnivideo.sandbox.jobs import Clip, Job, Moment
-from prefect_omnivideo.sandbox.newapi import ROW_WORDS, NewApi, failure
+from prefect_omnivideo.sandbox.newapi import NewApi, failure
 
 _WORDS = Words(("unknown", "queued"), "in_progress", "completed", "failed", "cancelled")
 _VEO_WORDS = Words(("queued",), "processing", "succeeded", "failed", "failed")
@@ -20,11 +20,11 @@ _TEXTS: Final = ("aspect_ratio", "input_region", "image_usage")
 _REFERENCE_TYPES: Final = ("feature", "base", "asset", "style")
 _SECONDS: Final = {"Kling-3.0": (3, 15), "Vidu-q2": (1, 10), "Vidu-q3": (1, 16), "Veo": (8, 8)}
 _IMAGES: Final = {"Vidu-q2-pro": 2, "Vidu-q2": 7, "Veo": 2}
-"""Model limits by the start of the model's name (section 2, from the provider's own skill reference)."""
+"""Model limits by the start of the model's name (section Models)."""
 
 
 class OmniRouters(NewApi):
-    """Two equal submit routes, each with its own query route and shape; fields it does not know are forwarded."""
+    """Two equivalent submit routes, each with its own query route and shape; unknown fields are forwarded."""
 
     name = "omnirouters"
     models = (
@@ -51,13 +51,13 @@ class OmniRouters(NewApi):
         return [*super().routes(), Route(path, self.submit, methods=["POST"]), Route(path + "/{id}", generation)]
 
     def refuse(self, refused: Refused) -> Response:
-        """A missing or unknown model is the gate's business, which answers nested (section 6.2)."""
+        """A missing or unknown model is refused by the gate, with a nested error (section Gate errors)."""
         if refused.code in ("missing_model", "model_not_found"):
             return self.nested(refused.status, refused.message, refused.code)
         return super().refuse(refused)
 
     def check(self, body: Body, encoding: Encoding) -> Order:
-        """Types as stock new-api reads them, values as the seed and the provider's model limits say."""
+        """Types as stock new-api reads them, values as documented (sections Submit and Models)."""
         model = required(body, "model")
         if model not in self.models:
             raise Refused(f"no channel serves the model {model}", code="model_not_found", status=503)
@@ -82,7 +82,7 @@ class OmniRouters(NewApi):
         return Order(model, Clip(width, height, _seconds(body, model), sound))
 
     def video(self, job: Job, moment: Moment, request: Request) -> Answer:
-        """The flat video object (section 6.6). Where the link sits depends on the channel behind the model."""
+        """The flat video object (section Status on /v1/videos). Where the link is depends on the model's channel."""
         answer = self.accepted(job) | {"status": self.word(job, moment, _WORDS), "progress": moment.progress}
         if moment.phase == "succeeded":
             answer |= {
@@ -107,37 +107,21 @@ class OmniRouters(NewApi):
         return {"metadata": {"url": links[0]}} if links else {}
 
     def generation(self, job: Job, moment: Moment, request: Request) -> Answer:
-        """The row of the gateway's job table (section 6.7), with an upstream answer in it that lags behind."""
+        """A row of the job table (section Status on /v1/video/generations) with the vendor's answer, which lags."""
         if _is_veo(job):
             return {"code": "success", "message": "", "data": self._vertex(job, moment, request)}
-        started, ended = int(job.accepted_at), int(job.ends_at or 0) if moment.ended else 0
-        row: Answer = {
-            "id": job.number,
-            "created_at": started,
-            "updated_at": ended or started,
-            "task_id": job.id,
-            "platform": "omni-video",
-            "user_id": 1,
-            "group": "default",
-            "channel_id": 1,
-            "quota": 500_000,
-            "action": "generate",
-            "status": self.word(job, moment, ROW_WORDS),
-            "fail_reason": "",
-            "submit_time": started,
-            "start_time": started,
-            "finish_time": ended,
-            "progress": "100%" if moment.ended else f"{max(10, moment.progress // 10 * 10)}%",
-            "properties": {"input": job.prompt},
-            "data": {"id": f"upstream-{job.number}", "status": "processing"},
-        }
+        row = self.row(job, moment)
         if moment.phase == "succeeded" and (links := self.links(job)):
             row["result_url"] = links[0]
             if len(links) > 1:
                 row["urls"] = links
         elif moment.ended and moment.phase != "succeeded":
-            row["fail_reason"] = row["result_url"] = failure(job)[1]
+            row["result_url"] = row["fail_reason"]
         return {"code": "success", "message": "", "data": row}
+
+    def properties(self, job: Job) -> dict[str, str]:
+        """The row tells the prompt."""
+        return super().properties(job) | {"input": job.prompt}
 
     def _vertex(self, job: Job, moment: Moment, request: Request) -> Answer:
         found = moment.phase == "succeeded" and "no-url" not in job.faults

@@ -1,7 +1,7 @@
-"""The media origin: another host than the gateways, as far as a client can tell.
+"""The media origin, which to a client is another host than the gateways.
 
-Its links carry their own permission. A key has no business here, so a request with an Authorization header is refused
-and put on record (reference/providers.md section 6.8).
+Its links contain their own signature. A key must not be sent here, so a request with an Authorization header is refused
+and recorded as a leak (docs/gateways.md, The new-api family, Content).
 """
 
 from typing import Final

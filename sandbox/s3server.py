@@ -26,11 +26,11 @@ _HOST = "127.0.0.1"
 _START = 60.0
 """Seconds to become ready: 4 on an idle machine."""
 _STOP = 1.0
-"""Seconds to stop by itself; it would take 15, and loses nothing that it has answered when it is killed."""
+"""Seconds to stop before it is killed; it would take 15, and loses nothing it has acknowledged."""
 _TRIES = 3
 _PROBE = "is-the-server-ready"
 
-# Every server inside `weed server`, with and without gRPC: what is not named would take a well-known port.
+# Every server inside `weed server`, with and without gRPC: an unset one would use its well-known port.
 _PORTS = (
     "master.port",
     "master.port.grpc",
@@ -59,14 +59,14 @@ _OPTIONS = {
 
 @dataclass(frozen=True)
 class S3Server:
-    """A server that runs."""
+    """A running server."""
 
     endpoint_url: str
     access_key_id: str
     secret_access_key: str = field(repr=False)
 
     def bucket(self, name: str) -> str:
-        """Make a bucket, unless it is there, and wait until it takes objects.
+        """Create a bucket unless it exists, and wait until it accepts objects.
 
         Returns:
             Its name.
@@ -92,18 +92,18 @@ class S3Server:
 
 @contextlib.contextmanager
 def running_s3(folder: Path | None = None) -> Generator[S3Server]:
-    """Start a server on free ports of 127.0.0.1 with a key of its own, and stop it at the end.
+    """Start a server on free ports of 127.0.0.1 with its own key, and stop it at the end.
 
     Args:
-        folder: where it keeps its objects, for a later start too. None: a temporary folder, removed at the end.
+        folder: folder for its objects, which a later start finds again. None: a temporary folder, removed at the end.
 
     Raises:
-        RuntimeError: the binary is not installed, or the server does not come up.
+        RuntimeError: the binary is not installed, or the server does not start.
     """
     weed = _binary()
     with contextlib.ExitStack() as stack:
         if folder is None:
-            # SeaweedFS may still be writing when it is told to stop.
+            # SeaweedFS may still be writing when it is stopped.
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="s3-", ignore_cleanup_errors=True)))
         folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def _started(weed: str, folder: Path) -> Generator[S3Server]:
             try:
                 _until(partial(_try_out, server.client()), within=_START, what="S3 server", alive=process)
             except RuntimeError as error:
-                # Somebody else may have taken a port in between.
+                # Another process may have taken a port in between.
                 if attempt < _TRIES and process.poll() is not None:
                     continue
                 raise RuntimeError(f"{error}; the end of its log:\n{_tail(log)}") from None
@@ -135,7 +135,7 @@ def _started(weed: str, folder: Path) -> Generator[S3Server]:
 
 
 def _try_out(client: Any) -> None:
-    """Keep and remove an object: the server answers about two seconds before it finds its older objects."""
+    """Write and remove an object: the server responds about two seconds before it finds its older objects."""
     _make(client, _PROBE)
     client.delete_bucket(Bucket=_PROBE)
 
@@ -143,7 +143,7 @@ def _try_out(client: Any) -> None:
 def _make(client: Any, name: str) -> None:
     with contextlib.suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
         client.create_bucket(Bucket=name)
-    # The first object with content makes the server grow volumes, which fails while it is young.
+    # The first object with content makes the server create volumes, which fails right after its start.
     client.put_object(Bucket=name, Key=".ready", Body=b"ready")
     client.delete_object(Bucket=name, Key=".ready")
 
@@ -180,7 +180,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _until(
     step: Callable[[], object], *, within: float, what: str, alive: subprocess.Popen[bytes] | None = None
 ) -> None:
-    """Repeat a step until it raises no more."""
+    """Repeat a step until it no longer raises."""
     deadline = time.monotonic() + within
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Running the sandbox: in the foreground for people, in a thread for tests."""
+"""Runs the sandbox: in the foreground, or in a thread for tests."""
 
 import socket
 import threading
@@ -24,7 +24,7 @@ _BACKLOG = 2048
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A sandbox that is running. `url` holds the gateways, `media_url` is the origin of the finished videos."""
+    """A running sandbox. The gateways are below `url`; `media_url` is the origin of the finished videos."""
 
     settings: Settings
     url: str
@@ -40,7 +40,7 @@ class Sandbox:
 
     @property
     def key(self) -> str:
-        """The API key that every gateway takes; `<key>-<anything>` is another account."""
+        """The API key that every gateway accepts; `<key>-<anything>` is another account."""
         return self.settings.key
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ def serve(settings: Settings) -> None:
 
 @contextmanager
 def running(settings: Settings, clock: Clock = time.time) -> Generator[Sandbox]:
-    """Run in a background thread for the length of a `with` block; `clock` (epoch seconds) moves jobs and links."""
+    """Run in a background thread for the length of a `with` block; `clock` (epoch seconds) drives jobs and links."""
     with _bound(settings, clock) as (sandbox, sockets):
         thread = threading.Thread(target=sandbox.server.run, args=(sockets,), name="omnivideo-sandbox", daemon=True)
         thread.start()
@@ -98,8 +98,8 @@ def _bound(settings: Settings, clock: Clock) -> Generator[tuple[Sandbox, list[so
 
 
 def _listen(port: int) -> socket.socket:
-    """A socket that already takes connections, so that a client can never be too early."""
-    # The protocol is spelled out because asyncio turns off the delay of small packets only then: 40 ms an answer.
+    """A socket that already accepts connections, so that no client is too early."""
+    # The protocol is explicit because only then asyncio sets TCP_NODELAY; without it an answer takes 40 ms longer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -131,6 +131,6 @@ def _server(app: ASGIApp) -> uvicorn.Server:
             access_log=False,
             server_header=False,
             backlog=_BACKLOG,
-            timeout_keep_alive=600,  # a connection closed while idle would look like a fault that nobody asked for
+            timeout_keep_alive=600,  # closing an idle connection would look like an injected fault
         )
     )

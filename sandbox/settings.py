@@ -1,4 +1,4 @@
-"""What a sandbox run is set to."""
+"""Settings of a sandbox run."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,15 +10,19 @@ from prefect_omnivideo.sandbox.faults import FaultPlan
 class Settings:
     """One run of the sandbox.
 
-    `port` and `media_port` are TCP ports on 127.0.0.1 (0: a free one). `key` is the API key that every gateway takes;
-    `<key>-<anything>` is taken too and is an account of its own. A job ends `latency` seconds after it was accepted,
-    give or take the fraction `jitter` of it, and its links last `link_seconds`. `faults` is a plan or the path of one.
-    `video_bytes` pads every video to so many bytes. `journal` names a file in which accepted jobs outlive the process.
+    `port` and `media_port` are TCP ports on 127.0.0.1 (0: a free one). `key` is the API key that every gateway accepts;
+    `<key>-<anything>` is accepted too and is a separate account. A job ends `latency` seconds after it was accepted,
+    plus or minus the fraction `jitter` of it; its links are valid for `link_seconds`. `faults` is a plan or its path.
+    `access_token` and `user_id` open the consoles of the new-api gateways: `<access_token>-<anything>` shows the jobs
+    of `<key>-<anything>`, and without an access token there is no console. `video_bytes` is the size to which every
+    video is padded. `journal` is a file in which accepted jobs outlive the process.
     """
 
     port: int = 0
     media_port: int = 0
     key: str = field(default="sandbox-key", repr=False)
+    access_token: str = field(default="sandbox-access-token", repr=False)
+    user_id: str = "1"
     latency: float = 5.0
     jitter: float = 0.0
     link_seconds: float = 86_400.0
@@ -29,13 +33,15 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.key:
             raise ValueError("key must not be empty")
+        if not self.user_id.isdecimal():
+            raise ValueError("user_id is a whole number")
         if self.latency < 0 or self.link_seconds <= 0:
             raise ValueError("latency must be 0 seconds or more, and link_seconds above 0")
         if not 0 <= self.jitter < 1:
             raise ValueError("jitter is a fraction of the latency: from 0 up to, not including, 1")
 
     def plan(self) -> FaultPlan:
-        """The fault plan, read from its file if need be; a bad file raises `FaultError`."""
+        """The fault plan, read from its file if needed; a bad file raises `FaultError`."""
         if isinstance(self.faults, FaultPlan):
             return self.faults
         return FaultPlan.load(self.faults) if self.faults else FaultPlan()

@@ -1,4 +1,4 @@
-"""The Sora-compatible gateway (seed 3; reference/providers.md sections 3, 6 and 7)."""
+"""The Sora-compatible gateway (docs/gateways.md, Sora-compatible, The new-api family, OpenAI Videos API)."""
 
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ _ENDINGS: Final = {400: "invalid_request", 401: "unauthorized", 404: "not_found"
 
 
 class SoraCompatible(NewApi):
-    """OpenAI's three endpoints for many models; fields it does not know are forwarded."""
+    """OpenAI's three endpoints for many models; unknown fields are forwarded."""
 
     name = "sora"
     models = (
@@ -60,7 +60,7 @@ class SoraCompatible(NewApi):
     ignored_faults = frozenset({"cancelled", "two-files"})
 
     def error(self, status: int, message: str, code: str | None = None) -> Response:
-        """`{error: {code, message}}` (section 3, conventions)."""
+        """`{error: {code, message}}` (section Errors)."""
         return self.reply({"error": {"code": code or _ENDINGS.get(status, "server_error"), "message": message}}, status)
 
     def unauthorized(self) -> Response:
@@ -72,11 +72,11 @@ class SoraCompatible(NewApi):
         return self.error(403, "user quota is not enough", "insufficient_user_quota")
 
     def unknown_task(self, identity: str) -> Response:
-        """404 (section 3, conventions)."""
+        """404 (section Errors)."""
         return self.error(404, f"video {identity} not found", "not_found")
 
     def check(self, body: Body, encoding: Encoding) -> Order:
-        """Model, mode and what they ask for; sizes and seconds where they are documented."""
+        """Model, mode and their required fields; sizes and seconds where they are documented."""
         body = {name.removesuffix("[]"): value for name, value in body.items()}
         model = required(body, "model")
         if model not in self.models:
@@ -94,7 +94,7 @@ class SoraCompatible(NewApi):
         return Order(model, Clip(width, height, _seconds(body, model), sound))
 
     def accepted(self, job: Job) -> Answer:
-        """OpenAI's video object with `created_at` in milliseconds, as the gateway's example has it (section 3)."""
+        """OpenAI's video object with `created_at` in milliseconds, as in the example (section Answer)."""
         answer: Answer = {"id": job.id, "object": "video", "model": job.model, "status": "queued", "progress": 0}
         answer |= {"created_at": int(job.accepted_at * 1000), "seconds": f"{job.clip.seconds:g}"}
         return answer | {"size": f"{job.clip.width}x{job.clip.height}"}

@@ -1,4 +1,4 @@
-"""What the gateways and the media origin of one run share."""
+"""State that the gateways and the media origin of one run share."""
 
 import tempfile
 import time
@@ -15,7 +15,7 @@ from prefect_omnivideo.sandbox.links import Links
 from prefect_omnivideo.sandbox.settings import Settings
 
 Kind = Literal["submissions", "accepted", "refused", "unauthorized", "polls", "contents", "uploads", "media"]
-"""What is counted per gateway: submissions received, accepted and refused, requests without a good key, status queries,
+"""What is counted per gateway: submissions received, accepted and refused, requests without a valid key, queries,
 `/content` requests, uploads, and requests to the media origin."""
 
 Clock = Callable[[], float]
@@ -23,7 +23,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that a client uploaded: where it lies and what the client said it is."""
+    """An uploaded file: its path and the content type given by the client."""
 
     path: Path
     content_type: str
@@ -46,13 +46,13 @@ class State:
 
     @property
     def folder(self) -> Path:
-        """A temporary folder for uploads, made when first needed."""
+        """A temporary folder for uploads, created when first needed."""
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="omnivideo-sandbox-")
         return Path(self._folder.name)
 
     def stats(self) -> dict[str, Any]:
-        """Counts per gateway, times per job, and leaks: the media paths asked for with an Authorization header."""
+        """Counts per gateway, times per job, and leaks: the media paths requested with an Authorization header."""
         times = ("gateway", "accepted_at", "finished_at", "seen_at", "polls", "downloads")
         return {
             "gateways": {gateway: dict(counts) for gateway, counts in self.counts.items()},
@@ -61,7 +61,7 @@ class State:
         }
 
     def reset(self) -> None:
-        """Forget jobs, counts, leaks, and how often each fault has struck."""
+        """Forget jobs, counts, leaks, and the counts of injected faults."""
         self.book.reset()
         self.faults.reset()
         self.leaks.clear()

@@ -1,4 +1,4 @@
-"""12AI Omni (seed 1; reference/providers.md section 1)."""
+"""12AI Omni (docs/gateways.md, 12AI)."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -43,7 +43,7 @@ class TwelveAI(NewApi):
         return Order(model, Clip(width, height, 10))
 
     def accepted(self, job: Job) -> Answer:
-        """The seed's four fields among the family's."""
+        """The four documented fields among the family's."""
         return super().accepted(job) | {"size": f"{job.clip.width}x{job.clip.height}"}
 
     def video(self, job: Job, moment: Moment, request: Request) -> Answer:
@@ -57,7 +57,7 @@ class TwelveAI(NewApi):
         return answer
 
     async def delete(self, request: Request) -> Response:
-        """`DELETE /v1/videos/{id}` of the older page: the task is no longer known. What it cost stays on the bill."""
+        """`DELETE /v1/videos/{id}` of the older page: the task is no longer known, but stays billed."""
         account = self.account(request)
         if account is None:
             return self.unauthorized()

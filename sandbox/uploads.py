@@ -1,4 +1,4 @@
-"""Files that clients upload, kept for the life of the sandbox and served by the media origin."""
+"""Uploaded files, kept while the sandbox runs and served by the media origin."""
 
 import shutil
 import uuid
@@ -16,12 +16,12 @@ from prefect_omnivideo.sandbox.checks import Refused
 from prefect_omnivideo.sandbox.state import State, Upload
 
 _FORM_BYTES = 64 * 1024
-"""Room for the multipart form around the file."""
+"""Allowance for the multipart form around the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An upload that was taken; `size` in bytes."""
+    """An accepted upload; `size` in bytes."""
 
     url: str
     filename: str
@@ -30,7 +30,7 @@ class Kept:
 
 
 async def keep(state: State, request: Request, most_bytes: int, types: Collection[str]) -> Kept:
-    """Take the form field `file`; `types` are media types, or their first halves with the slash. Raises `Refused`."""
+    """Store the form field `file`; `types` are media types, or prefixes such as `image/`. Raises `Refused`."""
     if int(request.headers.get("content-length", 0)) > most_bytes + _FORM_BYTES:
         raise Refused(f"the file is larger than {most_bytes} bytes", status=413)
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):

@@ -1,4 +1,4 @@
-"""Prefect tasks: a submit and a poll node per gateway, and one store node for all."""
+"""Prefect tasks: submit and poll for each gateway, and store for all."""
 
 from prefect_omnivideo.tasks.factory import nodes, store_video
 from prefect_omnivideo.tasks.gateways import (

@@ -13,7 +13,7 @@ LONGEST_TEXT = 500
 
 
 def announce_video(record: VideoRecord) -> None:
-    """Tell Prefect that a video came to a new state; nothing outside of a flow run.
+    """Emit an event for a video's new state; does nothing outside a flow run.
 
     The resource is `omnivideo.video.<key>`, with the batch as a related resource in the role `batch`.
     """
@@ -47,7 +47,7 @@ def _announce_video(record: VideoRecord) -> None:
 
 
 def announce_batch(report: BatchReport) -> None:
-    """Tell Prefect that a run of a batch has ended, and how."""
+    """Emit an event for the end of a run of a batch, with its result."""
     if not _in_a_run():
         return
     with only_shows("the event of the batch"):

@@ -1,7 +1,7 @@
 """The Prefect tasks of one gateway, and the store task of all of them.
 
-Nodes for anybody's flow: `submit` and `poll` per gateway (`nodes`), `store_video` for every one. Each reads and writes
-the record in the store, so that a node that runs again never pays again. None caches: the record is the memory.
+For use in any flow: `submit` and `poll` per gateway (`nodes`), `store_video` for all. Each task reads and writes the
+record in the store, so that running it again never pays again. Task results are not cached: the record is the memory.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
-from prefect_omnivideo.core.errors import JobFailedError, OmniVideoError, StillRunningError
+from prefect_omnivideo.core.errors import JobError, JobFailedError, OmniVideoError, StillRunningError
 from prefect_omnivideo.core.gateways.registry import get_gateway
-from prefect_omnivideo.core.gateways.specification import Job, JobStatus
+from prefect_omnivideo.core.gateways.specification import Job
+from prefect_omnivideo.core.gateways.words import JobStatus
 from prefect_omnivideo.core.jobs.deliver import deliver
 from prefect_omnivideo.core.jobs.ownership import check_hopeful, check_owner
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.jobs.submit import submit as submit_once
-from prefect_omnivideo.core.jobs.wait import fail, wait
+from prefect_omnivideo.core.jobs.wait import fail, note, wait
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest, as_request
@@ -34,7 +35,7 @@ from prefect_omnivideo.tasks.events import announce_video
 C = TypeVar("C", bound=GatewayCredentials)
 RETRIES = 2
 RETRY_DELAYS: list[float] = [5, 30]
-"""Seconds before the repeats that Prefect shows; the client has repeated on its own before."""
+"""Seconds before Prefect's retries; they come on top of the client's own."""
 NAME_LENGTH = 60
 
 SubmitTask = Task[[VideoRequest | str, C, VideoStore, str], Coroutine[Any, Any, VideoRecord]]
@@ -57,7 +58,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
     async def submit(
         request: VideoRequest | str, credentials: GatewayCredentials, store: VideoStore, batch: str
     ) -> VideoRecord:
-        """Submit one video, once for ever within its batch.
+        """Submit one video, at most once within its batch.
 
         Args:
             request: what to make; a bare prompt leaves the rest to the gateway.
@@ -66,12 +67,12 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             batch: the batch the video belongs to; the same request in the same batch is the same video.
 
         Returns:
-            The record: `submitted`, or whatever became of an earlier submission.
+            The record: `submitted`, or the state that an earlier submission has reached.
 
         Raises:
-            RequestError: the gateway cannot honour the request; nothing was sent.
+            RequestError: the gateway does not support the request; nothing was sent.
             NotAcceptedError: the gateway did not take the job; nothing was spent.
-            SubmissionUnknownError: nobody can know whether it did; it is not sent again.
+            SubmissionUnknownError: the outcome is unknown; it is not sent again.
             StoreError: the record could not be written, so nothing was sent.
         """
         return await submit_once(
@@ -112,19 +113,22 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
         except JobFailedError as error:
             await fail(record, Records(store.open(), announce_video), error, _logger())
             raise
+        except JobError as error:
+            # What stood in the way is kept with the record: a later run, or a person, reads it.
+            if error.evidence or not isinstance(error, StillRunningError):
+                await note(record, Records(store.open(), announce_video), error, _logger())
+            raise
 
     return Nodes(
-        submit=_node(submit, f"submit_{name}_video", f"Submit {gateway.title} video", _submit_name, _before_acceptance),
-        poll=_node(
-            poll, f"poll_{name}_video", f"Poll {gateway.title} video", _record_name("waits for"), _waiting_helps
-        ),
+        submit=_node(submit, f"submit_{name}_video", f"Submit {gateway.title} video", _submit_name, _never),
+        poll=_node(poll, f"poll_{name}_video", f"Poll {gateway.title} video", _record_name("poll"), _waiting_helps),
     )
 
 
 async def _store_video(
     record: VideoRecord, job: Job, credentials: GatewayCredentials, store: VideoStore
 ) -> VideoRecord:
-    """Bring a finished video home: stream it into the store, check it, and say so in its record.
+    """Download a finished video into the store, verify it, and update its record.
 
     Args:
         record: the record of the submission.
@@ -136,7 +140,7 @@ async def _store_video(
         The record: `stored`.
 
     Raises:
-        TransferError: the video could not be brought home; it still exists at the gateway.
+        TransferError: the video could not be downloaded; it still exists at the gateway.
         StoreError: the store refused it.
     """
     if record.state is VideoState.STORED:
@@ -146,27 +150,26 @@ async def _store_video(
     return await deliver(record, job, account, records, _logger(), store.max_video_bytes)
 
 
-def _before_acceptance(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
-    """Prefect sends a submission again only when it surely was not accepted."""
-    error = state.data
-    return isinstance(error, OmniVideoError) and error.safe_to_resend and error.waiting_helps
-
-
 def _waiting_helps(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
-    """Waiting and storing cost nothing: again, unless the error says that nothing will change or the time is up."""
+    """Waiting and storing cost nothing: retry, unless the error is permanent or the deadline has passed."""
     error = state.data
     return not isinstance(error, OmniVideoError) or (error.waiting_helps and not isinstance(error, StillRunningError))
 
 
+def _never(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """The client alone sends a submission again, and only what surely was not accepted: two owners would multiply."""
+    return False
+
+
 def _submit_name(parameters: dict[str, Any]) -> str:
     credentials: GatewayCredentials = parameters["credentials"]
-    return f"{credentials.gateway.title} is asked for {_quote(as_request(parameters['request']))}"
+    return f"{credentials.gateway.title} submit: {_quote(as_request(parameters['request']))}"
 
 
 def _record_name(verb: str) -> Callable[..., str]:
     def name(parameters: dict[str, Any]) -> str:
         record: VideoRecord = parameters["record"]
-        return f"{get_gateway(record.attempt.gateway).title} {verb} {_quote(record.request)}"
+        return f"{get_gateway(record.attempt.gateway).title} {verb}: {_quote(record.request)}"
 
     return name
 
@@ -195,9 +198,10 @@ def _node(
         retry_delay_seconds=RETRY_DELAYS,
         retry_condition_fn=retry_condition,
         cache_policy=NO_CACHE,
+        persist_result=False,  # a job holds links that may be signed
     )(work)
 
 
 store_video: Task[[VideoRecord, Job, GatewayCredentials, VideoStore], Coroutine[Any, Any, VideoRecord]] = _node(
-    _store_video, "store_video", "Store video", _record_name("delivers"), _waiting_helps
+    _store_video, "store_video", "Store video", _record_name("store"), _waiting_helps
 )

@@ -1,4 +1,4 @@
-"""A submit and a poll node for each gateway."""
+"""The submit and poll tasks of each gateway."""
 
 from prefect_omnivideo.blocks import (
     APIMartCredentials,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from prefect_omnivideo.core.gateways.specification import Gateway, Route
+from prefect_omnivideo.core.gateways.specification import Gateway, Route, join_url, route_of, task_path
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,8 @@ class Account:
     def is_same(self, gateway: str, name: str, base_url: str) -> bool:
         """Whether this is the account that made an attempt."""
         return (self.gateway.name, self.name, self.base_url.rstrip("/")) == (gateway, name, base_url.rstrip("/"))
+
+    def content_url(self, task_id: str, submit_path: str) -> str | None:
+        """Where the gateway itself serves a finished job's bytes, with the key; None when it does not."""
+        content = route_of(self.gateway, submit_path).content
+        return join_url(self.base_url, task_path(content, task_id)) if content else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from prefect_omnivideo.core.answers.json_paths import search
+from prefect_omnivideo.core.answers.refusal import find_refusal, reason_of
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.pool import connect
 from prefect_omnivideo.core.errors import StatusUnavailableError
-from prefect_omnivideo.core.gateways.answers import find_refusal
-from prefect_omnivideo.core.gateways.json_values import dig
+from prefect_omnivideo.core.gateways.specification import Reason
 
 
 class AccountCheck(NamedTuple):
@@ -30,12 +31,12 @@ async def check_account(account: Account) -> AccountCheck:
             answer = await client.get(gateway.check_path)
     except StatusUnavailableError as error:
         return AccountCheck(None, None, str(error))
-    refusal = find_refusal(gateway, answer)
-    if refusal and refusal.status in (401, 403):
+    reason, refusal = reason_of(gateway, answer), find_refusal(answer)
+    if reason is Reason.UNAUTHORIZED and answer.body is not None:
         return AccountCheck(False, None, f"{gateway.title} does not accept the key ({refusal})")
-    if refusal:
+    if reason:
         return AccountCheck(None, None, f"{gateway.title} at {account.base_url} does not say ({refusal})")
-    found = dig(answer.body, gateway.balance_path) if gateway.balance_path else []
+    found = search(answer.body, gateway.balance_path) if gateway.balance_path else []
     balance = next((float(value) for value in found if isinstance(value, int | float)), None)
     left = "it tells no balance" if balance is None else "no limit" if balance == -1 else f"{balance:g} left"
     return AccountCheck(True, balance, f"{gateway.title} accepts the key; {left}")

@@ -1,7 +1,7 @@
 """The async client of one account: who may send what, how often, and what a failure on the way means.
 
-A POST is sent again only after a failure before acceptance; anything that leaves its outcome open is a
-`SubmissionUnknownError`. A status GET is sent again freely. The key goes to the account's own base URL and nowhere
+A POST is sent again only after a rejection that passes; whatever leaves its outcome open is `Unknown`, and is never
+sent again. A status GET is sent again freely. The key goes to the account's own base URL and nowhere
 else: redirects are not followed. All who use an account on one event loop share its limits; a 429 to one of them
 slows down all.
 """
@@ -11,32 +11,41 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
-from functools import cache
 from typing import Any, BinaryIO, NamedTuple
-from urllib.parse import quote
 
 import httpx
 import stamina
 from pydantic import BaseModel, JsonValue
 
+from prefect_omnivideo.core.answers.json_paths import texts_of
+from prefect_omnivideo.core.answers.refusal import retry_after
+from prefect_omnivideo.core.answers.status import read_status
+from prefect_omnivideo.core.answers.submission import read_submission
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.clock import Clock
 from prefect_omnivideo.core.client.rate_limit import Rate
-from prefect_omnivideo.core.errors import (
-    NotAcceptedError,
-    RateLimitedError,
-    StatusUnavailableError,
-    SubmissionUnknownError,
-    UnreachableError,
+from prefect_omnivideo.core.errors import StatusUnavailableError
+from prefect_omnivideo.core.gateways.specification import (
+    Answer,
+    HttpCall,
+    Job,
+    Outcome,
+    Reason,
+    Rejected,
+    Unknown,
+    join_url,
+    route_of,
+    task_path,
 )
-from prefect_omnivideo.core.gateways.answers import read_status, read_submission, retry_after
-from prefect_omnivideo.core.gateways.specification import Answer, HttpCall, Job, join_url, route_of
+from prefect_omnivideo.core.redaction import HIDDEN
+from prefect_omnivideo.core.tls import tls
 
 SUBMIT_ATTEMPTS = 5
 STATUS_ATTEMPTS = 5
+LARGEST_ANSWER = 128 * 1024**2
+"""Bytes; some gateways put the video itself into the answer, in base64."""
 LONGEST_RETRY_AFTER = 120.0
 """Seconds; a gateway that asks for more is asked again after this."""
 
@@ -67,7 +76,7 @@ class GatewayClient:
         self._gate = asyncio.Semaphore(account.requests_in_flight)
         self._turns = asyncio.Semaphore(account.requests_in_flight)
         options: dict[str, Any] = {
-            "verify": _tls(),
+            "verify": tls(),
             "timeout": httpx.Timeout(account.request_seconds, connect=account.connect_seconds, pool=None),
             "headers": {
                 "Authorization": f"Bearer {account.api_key.get_secret_value()}",
@@ -94,43 +103,56 @@ class GatewayClient:
             await self._rates.submissions.turn()
             yield
 
-    async def submit(self, body: BaseModel, *, within: float | None = None) -> Job:
-        """Post one job; again only after a failure before acceptance, at most `SUBMIT_ATTEMPTS` times.
+    async def submit(self, body: BaseModel, *, within: float | None = None) -> Outcome:
+        """Post one job; again only after a rejection that passes, at most `SUBMIT_ATTEMPTS` times.
 
-        To be called within a `turn`.
+        To be called within a `turn`. Nobody else sends a submission again.
 
         Args:
             body: the checked native body.
             within: it leaves within so many seconds, or not at all; the account's `send_window` by default.
-
-        Raises:
-            NotAcceptedError: surely not accepted, nothing spent.
-            SubmissionUnknownError: the outcome cannot be known; never send it again by itself.
         """
         call = self.account.gateway.encode(body, self.account.route.submit)
         last_moment = self.clock.now() + (self.account.send_window if within is None else within)
-        async for attempt in stamina.retry_context(
-            on=_resend, attempts=SUBMIT_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
-        ):
-            with attempt:
-                return await self._submit_once(call, last_moment, again=attempt.num > 1)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        sent = texts_of(body.model_dump(mode="json"))
+        again = False
 
-    async def status(self, task_id: str, submit_path: str) -> Job:
+        async def once() -> Outcome:
+            nonlocal again
+            outcome = await self._submit_once(call, sent, last_moment, again=again)
+            again = True
+            if isinstance(outcome, Rejected) and outcome.reason.passes:
+                raise _PassingError(outcome)
+            return outcome
+
+        retrying = stamina.AsyncRetryingCaller(
+            attempts=SUBMIT_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
+        )
+        try:
+            return await retrying(_send_again, once)
+        except _PassingError as last:
+            return last.rejected
+
+    async def status(self, task_id: str, submit_path: str, sent: Collection[str] = ()) -> Job:
         """Where a job stands, asked on the route it was submitted by.
+
+        Args:
+            sent: texts of the request; a link among them is no result.
 
         Raises:
             StatusDeniedError: the key may not read it.
             StatusUnavailableError: after `STATUS_ATTEMPTS` in a row, or at once when the task is not known.
         """
         route = route_of(self.account.gateway, submit_path)
-        async for attempt in stamina.retry_context(
-            on=_ask_again, attempts=STATUS_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=30, wait_jitter=0.5
-        ):
-            with attempt:
-                answer = await self._get(HttpCall("GET", _path(route.status, task_id)), task_id)
-                return read_status(self.account.gateway, answer, task_id)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+
+        async def once() -> Job:
+            answer = await self._get(HttpCall("GET", task_path(route.status, task_id)), task_id)
+            return read_status(self.account.gateway, answer, task_id, sent)
+
+        retrying = stamina.AsyncRetryingCaller(
+            attempts=STATUS_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=30, wait_jitter=0.5
+        )
+        return await retrying(_ask_again, once)
 
     async def cancel(self, task_id: str, submit_path: str) -> bool | None:
         """Ask the gateway to cancel a job: True when it confirms in the documented words, False when it says anything
@@ -142,7 +164,7 @@ class GatewayClient:
         if route.cancel is None:
             return None
         try:
-            answer = await self._get(HttpCall("DELETE", _path(route.cancel, task_id)), task_id)
+            answer = await self._get(HttpCall("DELETE", task_path(route.cancel, task_id)), task_id)
         except StatusUnavailableError:
             return False
         return answer.status == 200 and isinstance(answer.body, dict) and answer.body.get("success") is True
@@ -164,17 +186,12 @@ class GatewayClient:
         async with self._admitted(self._rates.queries):
             return await self._exchange(self._http, HttpCall("POST", path), {"files": [(field, file)]}, seconds)
 
-    def content_url(self, task_id: str, submit_path: str) -> str | None:
-        """Where the gateway itself serves a finished job's bytes, with the key; None when it does not."""
-        content = route_of(self.account.gateway, submit_path).content
-        return join_url(self.account.base_url, _path(content, task_id)) if content else None
-
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
         await self._submit_http.aclose()
 
-    async def _submit_once(self, call: HttpCall, last_moment: float, *, again: bool) -> Job:
+    async def _submit_once(self, call: HttpCall, sent: Collection[str], last_moment: float, *, again: bool) -> Outcome:
         rate, title = self._rates.submissions, self.account.gateway.title
         async with AsyncExitStack() as admitted:
             try:
@@ -183,27 +200,30 @@ class GatewayClient:
                         await rate.turn(again=True)
                     await admitted.enter_async_context(self._admitted(rate))
             except TimeoutError:
-                raise UnreachableError(
-                    f"{title} was not asked: too many requests before this one. Nothing was sent."
-                ) from None
+                return Rejected(
+                    Reason.UNREACHABLE, f"{title} was not asked: too many requests before this one. Nothing was sent."
+                )
             asked_at = self.clock.now()
             try:
                 answer = await self._send(self._submit_http, call)
             except _BEFORE_SENDING as error:
-                raise UnreachableError(
-                    f"{title} could not be reached at {self.account.base_url} ({_reason(error)}). Nothing was sent."
-                ) from None
+                return Rejected(
+                    Reason.UNREACHABLE,
+                    f"{title} could not be reached at {self.account.base_url} ({_reason(error)}). Nothing was sent.",
+                )
             except (httpx.HTTPError, TimeoutError) as error:
-                raise SubmissionUnknownError(
+                return Unknown(
                     f"The connection to {title} was lost after the request went out ({_reason(error)}). "
                     "The job may exist and be billed; it is not sent again."
-                ) from None
-        try:
-            return read_submission(self.account.gateway, answer)
-        except RateLimitedError as error:
-            if error.http_status == 429:
-                rate.slow_down(asked_at, error.retry_after)
-            raise
+                )
+            except OSError as error:  # the file to send
+                return Rejected(
+                    Reason.UNREACHABLE, f"{error.filename} cannot be read ({error.strerror}). Nothing was sent."
+                )
+        outcome = read_submission(self.account.gateway, answer, call, sent)
+        if answer.status == 429:
+            rate.slow_down(asked_at, retry_after(answer))
+        return outcome
 
     async def _get(self, call: HttpCall, task_id: str) -> Answer:
         rate = self._rates.queries
@@ -238,10 +258,7 @@ class GatewayClient:
         with ExitStack() as opened:
             files: list[tuple[str, Any]] = [(name, (None, value.encode("utf-8"))) for name, value in call.form]
             for name, path in call.files:
-                try:
-                    file = opened.enter_context(await asyncio.to_thread(path.open, "rb"))
-                except OSError as error:
-                    raise UnreachableError(f"{path} cannot be read ({error.strerror}). Nothing was sent.") from None
+                file = opened.enter_context(await asyncio.to_thread(path.open, "rb"))
                 files.append((name, (f"reference{path.suffix}", file)))
             body: dict[str, Any] = {"files": files} if files else {"json": call.json} if call.json is not None else {}
             return await self._exchange(http, call, body)
@@ -250,36 +267,37 @@ class GatewayClient:
         self, http: httpx.AsyncClient, call: HttpCall, body: dict[str, Any], extra_seconds: float = 0.0
     ) -> Answer:
         url = join_url(self.account.base_url, call.path)
+        data = bytearray()
         # httpx counts its time-outs per read; a trickle of bytes could go on for ever.
         async with asyncio.timeout(self.account.connect_seconds + self.account.request_seconds + extra_seconds):
-            response = await http.request(call.method, url, **body)
+            async with http.stream(call.method, url, **body) as response:
+                async for piece in response.aiter_bytes():
+                    data += piece
+                    if len(data) > LARGEST_ANSWER:
+                        raise httpx.ReadError(f"the answer is larger than {LARGEST_ANSWER} bytes")
         # A gateway may quote the key in its error text.
-        text = response.text.replace(self.account.api_key.get_secret_value(), "***")
+        text = data.decode("utf-8", "replace").replace(self.account.api_key.get_secret_value(), HIDDEN)
         parsed: JsonValue = None
         with suppress(ValueError, RecursionError):
             parsed = json.loads(text)
-        return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, parsed, text[:500])
-
-
-def _path(template: str, task_id: str) -> str:
-    """The path for a task; an id is the gateway's word and may hold anything."""
-    return template.format(task_id=quote(task_id, safe=""))
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Loading the certificates takes tens of milliseconds; once is enough."""
-    return httpx.create_ssl_context()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, parsed, text[:2000], f"{call.method} {call.path}")
 
 
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _resend(error: Exception) -> bool | float:
-    if not (isinstance(error, NotAcceptedError) and error.safe_to_resend):
-        return False
-    return _wait(error.retry_after) if isinstance(error, RateLimitedError) else True
+class _PassingError(Exception):
+    """A rejection after which the same request may be sent again."""
+
+    def __init__(self, rejected: Rejected) -> None:
+        super().__init__(rejected.message)
+        self.rejected = rejected
+
+
+def _send_again(error: Exception) -> bool | float:
+    return isinstance(error, _PassingError) and _wait(error.rejected.retry_after)
 
 
 def _ask_again(error: Exception) -> bool | float:

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import stamina
 
+from prefect_omnivideo.core.answers.json_paths import search
+from prefect_omnivideo.core.answers.refusal import find_refusal, reason_of, retry_after
 from prefect_omnivideo.core.client.client import LONGEST_RETRY_AFTER, GatewayClient
 from prefect_omnivideo.core.errors import (
     NotAcceptedError,
@@ -17,9 +19,7 @@ from prefect_omnivideo.core.errors import (
     UnavailableError,
     UnreachableError,
 )
-from prefect_omnivideo.core.gateways.answers import find_refusal, retry_after
-from prefect_omnivideo.core.gateways.json_values import dig
-from prefect_omnivideo.core.gateways.specification import Answer, Gateway, Upload
+from prefect_omnivideo.core.gateways.specification import Answer, Gateway, Reason, Upload
 from prefect_omnivideo.core.gateways.validation import is_link
 
 UPLOAD_ATTEMPTS = 5
@@ -39,13 +39,15 @@ async def upload(client: GatewayClient, endpoint: Upload, file: Path, name: str,
     Raises:
         NotAcceptedError: the gateway does not take it, or cannot be reached; nothing was spent.
     """
-    async for attempt in stamina.retry_context(
-        on=_again, attempts=UPLOAD_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
-    ):
-        with attempt:
-            answer = await _post(client, endpoint, file, name, content_type)
-            return _read_link(client.account.gateway, endpoint, answer, name)
-    raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def once() -> str:
+        answer = await _post(client, endpoint, file, name, content_type)
+        return _read_link(client.account.gateway, endpoint, answer, name)
+
+    retrying = stamina.AsyncRetryingCaller(
+        attempts=UPLOAD_ATTEMPTS, timeout=None, wait_initial=1, wait_max=30, wait_jitter=1
+    )
+    return await retrying(_again, once)
 
 
 async def _post(client: GatewayClient, endpoint: Upload, file: Path, name: str, content_type: str) -> Answer:
@@ -63,15 +65,15 @@ async def _post(client: GatewayClient, endpoint: Upload, file: Path, name: str, 
 
 
 def _read_link(gateway: Gateway, endpoint: Upload, answer: Answer, name: str) -> str:
-    refusal = find_refusal(gateway, answer)
-    if refusal:
-        text, status = f"{gateway.title} did not take the file {name}: {refusal}", refusal.status
-        if status in (408, 425, 429) or status >= 500:
-            raise UnavailableError(text, http_status=status, retry_after=retry_after(answer))
-        if status in (401, 403):
-            raise UnauthorizedError(f"{text}. Check the key of the credentials block.", http_status=status)
-        raise RefusedError(text, http_status=status)
-    for link in dig(answer.body, endpoint.url_path):
+    reason = reason_of(gateway, answer)
+    if reason:
+        text = f"{gateway.title} did not take the file {name}: {find_refusal(answer)}"
+        if reason.passes or answer.status in (408, 425):
+            raise UnavailableError(text, http_status=answer.status, retry_after=retry_after(answer))
+        if reason is Reason.UNAUTHORIZED:
+            raise UnauthorizedError(f"{text}. Check the key of the credentials block.", http_status=answer.status)
+        raise RefusedError(text, http_status=answer.status)
+    for link in search(answer.body, endpoint.url_path):
         if isinstance(link, str) and is_link(link):
             return link
     raise UnavailableError(f"{gateway.title} took the file {name} and gave no link", http_status=answer.status)

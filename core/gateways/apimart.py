@@ -1,4 +1,4 @@
-"""APIMart's gemini-omni-flash-preview (seed 4; providers.md, section 4)."""
+"""APIMart's gemini-omni-flash-preview (docs/gateways.md, APIMart)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from prefect_omnivideo.core.gateways.specification import Gateway, JobStatus, Route, Upload, encode_json
+from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
+from prefect_omnivideo.core.gateways.specification import Gateway, Reason, Route, Upload, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     ClosedBody,
     Link,
@@ -16,9 +17,9 @@ from prefect_omnivideo.core.gateways.validation import (
     drop_empty,
     is_link,
     media_suffix,
-    shorten,
     wrong_value,
 )
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.request import VideoRequest
 
 MODEL = "gemini-omni-flash-preview"
@@ -38,14 +39,14 @@ def _link_or_video_data(reference: str) -> str:
 
 
 class APIMartRequest(ClosedBody):
-    """Body of `POST /v1/videos/generations` [seed 4]. The service documents a closed list of fields."""
+    """Body of `POST /v1/videos/generations` (section Submit). The service documents a closed list of fields."""
 
     model: Literal["gemini-omni-flash-preview"]
     prompt: Text | None = None
     image_urls: list[Annotated[Link, AfterValidator(_jpeg_or_png)]] | None = Field(default=None, max_length=16)
     video_urls: list[Annotated[str, AfterValidator(_link_or_video_data)]] | None = Field(default=None, max_length=1)
     aspect_ratio: Literal["16:9", "9:16"] | None = None
-    """Anything else would silently be treated as 16:9 [seed 4], so it is refused here."""
+    """Anything else would silently be treated as 16:9 (section Submit), so it is refused here."""
     resolution: Literal["720p"] | None = None
     extend_from_task_id: Text | None = None
 
@@ -107,7 +108,7 @@ gateway = Gateway(
     translate=_translate,
     encode=encode_json,
     uploads=(
-        # providers.md, section 4: other endpoints. What videos are made from must be JPEG or PNG all the same.
+        # docs/gateways.md, APIMart, Upload. What videos are made from must be JPEG or PNG all the same.
         Upload(
             path="/v1/uploads/images",
             field="file",
@@ -119,22 +120,18 @@ gateway = Gateway(
     ),
     check_path="/v1/balance",
     balance_path="remain_balance",
-    statuses={
-        "": JobStatus.QUEUED,
-        "submitted": JobStatus.QUEUED,
-        "pending": JobStatus.QUEUED,
-        "queued": JobStatus.QUEUED,
-        "processing": JobStatus.RUNNING,
-        "in_progress": JobStatus.RUNNING,
-        "running": JobStatus.RUNNING,
-        "completed": JobStatus.SUCCEEDED,
-        "success": JobStatus.SUCCEEDED,
-        "succeeded": JobStatus.SUCCEEDED,
-        "failed": JobStatus.FAILED,
-        "failure": JobStatus.FAILED,
-        "error": JobStatus.FAILED,
-        "cancelled": JobStatus.CANCELLED,
+    link_paths=("result.videos[].url", "result.video_url", "video_url", "url"),
+    # The codes are HTTP numbers, in the body as well (docs/gateways.md, APIMart, Errors).
+    rejections={
+        **REJECTIONS,
+        "400": Reason.REFUSED,
+        "401": Reason.UNAUTHORIZED,
+        "402": Reason.NO_BALANCE,
+        "403": Reason.UNAUTHORIZED,
+        "404": Reason.REFUSED,
+        "429": Reason.RATE_LIMITED,
+        "permission_error": Reason.UNAUTHORIZED,
+        "not_found_error": Reason.REFUSED,
     },
-    url_paths=("result.videos.*.url", "result.video_url", "video_url", "url"),
-    good_codes=frozenset({"200"}),
+    not_found=rf"{NO_SUCH_TASK}|invalid_request_error|not_found_error",
 )

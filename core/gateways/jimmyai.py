@@ -1,4 +1,4 @@
-"""JimmyAI's Gemini Omni (seed 5; providers.md, section 5)."""
+"""JimmyAI's Gemini Omni (docs/gateways.md, JimmyAI)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from prefect_omnivideo.core.gateways.specification import Gateway, JobStatus, Route, Upload, encode_json
+from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
+from prefect_omnivideo.core.gateways.specification import Gateway, Reason, Route, Upload, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     ClosedBody,
     Link,
@@ -34,7 +35,7 @@ def _ratio(ratio: str) -> str:
 
 
 class JimmyAIRequest(ClosedBody):
-    """Body of `POST /api/open-api/v1/gemini/omni/videos` [seed 5]."""
+    """Body of `POST /api/open-api/v1/gemini/omni/videos` (section Submit)."""
 
     model: Literal["Gemini-Omini", "Omni-Flash-Ext", "gemini-omni", "omni-10s"]
     prompt: Text
@@ -71,7 +72,7 @@ class JimmyAIRequest(ClosedBody):
             raise broken("video_urls", f"{FIXED_MODEL} takes no video_urls", "the video's URL in image_urls")
         if self.generation_type == "frame":
             raise broken("generation_type", f"{FIXED_MODEL} has no first-frame mode", f"reference, or {MODEL}")
-        # Duration and resolution are documented as ignored: 10 seconds at 720p are made and billed [seed 5].
+        # Duration and resolution are documented as ignored: 10 seconds at 720p are made and billed (section Submit).
         return self
 
 
@@ -152,7 +153,7 @@ gateway = Gateway(
     translate=_translate,
     encode=encode_json,
     uploads=(
-        # providers.md, section 5: other endpoints.
+        # docs/gateways.md, JimmyAI, Upload.
         Upload(
             path="/api/open-api/v1/files/upload",
             field="file",
@@ -165,24 +166,8 @@ gateway = Gateway(
     mixed_models=frozenset({FIXED_MODEL}),
     check_path="/api/open-api/v1/user/balance",
     balance_path="data.available",
-    statuses={
-        "": JobStatus.QUEUED,
-        "queued": JobStatus.QUEUED,
-        "pending": JobStatus.QUEUED,
-        "submitted": JobStatus.QUEUED,
-        "processing": JobStatus.RUNNING,
-        "in_progress": JobStatus.RUNNING,
-        "running": JobStatus.RUNNING,
-        "completed": JobStatus.SUCCEEDED,
-        "success": JobStatus.SUCCEEDED,
-        "succeeded": JobStatus.SUCCEEDED,
-        "failed": JobStatus.FAILED,
-        "failure": JobStatus.FAILED,
-        "error": JobStatus.FAILED,
-        "cancelled": JobStatus.CANCELLED,
-        "canceled": JobStatus.CANCELLED,
-    },
-    url_paths=("result.video_url", "result.url", "video_url", "url", "mediaUrl"),
-    good_codes=frozenset({"20000"}),
-    code_statuses={"20001": 401, "20002": 400, "-1": 500},
+    link_paths=("result.video_url", "result.url", "video_url", "url", "mediaUrl"),
+    # -1 is an error of the server, and says nothing about the job (docs/gateways.md, JimmyAI, Errors).
+    rejections={**REJECTIONS, "20001": Reason.UNAUTHORIZED, "20002": Reason.REFUSED},
+    not_found=NO_SUCH_TASK,
 )

@@ -1,4 +1,4 @@
-"""OmniRouters' Omni-Video (seed 2; providers.md, section 2).
+"""OmniRouters' Omni-Video (docs/gateways.md, OmniRouters).
 
 `options` replace whole top-level fields: `options={"metadata": {...}}` takes the place of the metadata a portable
 Seedance request would have got.
@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import BeforeValidator, JsonValue, model_validator
 
 from prefect_omnivideo.core.gateways import newapi
+from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
 from prefect_omnivideo.core.gateways.specification import Gateway, Route, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     Link,
@@ -32,7 +33,7 @@ _HUNYUAN = "Hunyuan-"
 
 
 class Family(NamedTuple):
-    """Documented limits of the models whose names begin alike (providers.md, section 2)."""
+    """Documented limits of the models whose names begin alike (section Models)."""
 
     prefix: str
     seconds: range
@@ -56,7 +57,7 @@ def _family(model: str) -> Family | None:
 
 
 def _seconds(value: object) -> object:
-    """A JSON number is refused by the gateway's own parser (providers.md, section 6.4)."""
+    """A JSON number is refused by the gateway's own parser (docs/gateways.md, The new-api family, Request body)."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise wrong_value(f"{value} is a JSON number; send it as a string", f'"{value:g}"')
     if isinstance(value, str) and not re.fullmatch(r"0*[1-9][0-9]*", value):
@@ -68,7 +69,7 @@ Switch = Literal["Enabled", "Disabled"]
 
 
 class SubjectInfo(OpenBody):
-    """A person or thing the prompt refers to by its id [seed 2]."""
+    """A person or thing the prompt refers to by its id (section Submit)."""
 
     id: Text
     name: Text | None = None
@@ -76,7 +77,7 @@ class SubjectInfo(OpenBody):
 
 
 class OmniRoutersRequest(OpenBody):
-    """Body of `POST /v1/videos` and of `POST /v1/video/generations`, which are the same [seed 2]."""
+    """Body of `POST /v1/videos` and of `POST /v1/video/generations`, which are the same (section Submit)."""
 
     model: Text
     prompt: Text
@@ -175,7 +176,7 @@ def _translate_hunyuan(request: VideoRequest, model: str) -> dict[str, JsonValue
 
 
 def _seedance_metadata(request: VideoRequest, resolution: str) -> dict[str, JsonValue]:
-    """Everything but prompt and seconds goes into metadata [seed 2, Seedance example]."""
+    """Everything but prompt and seconds goes into metadata (section Submit)."""
     for name in ("first_frame", "last_frame"):
         if getattr(request, name):
             raise refuse(name, "has no documented field for Seedance", "images, with the role in the prompt")
@@ -228,8 +229,7 @@ gateway = Gateway(
     },
     translate=_translate,
     encode=encode_json,
-    statuses=newapi.STATUSES,
-    url_paths=newapi.URL_PATHS,
-    good_codes=newapi.GOOD_CODES,
-    code_statuses=newapi.CODE_STATUSES,
+    link_paths=newapi.LINK_PATHS,
+    rejections=REJECTIONS,
+    not_found=NO_SUCH_TASK,
 )

@@ -1,14 +1,16 @@
-"""A Sora-compatible gateway, one address per account (seed 3; providers.md, section 3)."""
+"""A Sora-compatible gateway, one address per account (docs/gateways.md, Sora-compatible)."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue, model_validator
 
 from prefect_omnivideo.core.gateways import newapi
+from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
 from prefect_omnivideo.core.gateways.sora_portable import (
     GEMINI,
     KLING,
@@ -17,7 +19,8 @@ from prefect_omnivideo.core.gateways.sora_portable import (
     translate,
 )
 from prefect_omnivideo.core.gateways.specification import Attachment, Gateway, HttpCall, Route, encode_json
-from prefect_omnivideo.core.gateways.validation import Link, OpenBody, Text, broken, is_link, shorten, wrong_value
+from prefect_omnivideo.core.gateways.validation import Link, OpenBody, Text, broken, is_link, wrong_value
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.request import is_local, local_path
 
 KLING_MODELS: tuple[str, ...] = get_args(KlingModel)
@@ -32,7 +35,7 @@ _MATERIAL = ("image_urls", "video_urls", "audio_urls")
 
 
 def _seconds(value: object) -> object:
-    """Seconds come as a number or as a string [seed 3]."""
+    """Seconds come as a number or as a string (section Submit)."""
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
     if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value):
         number = float(value)
@@ -63,7 +66,7 @@ Media = Annotated[str, AfterValidator(_media)]
 
 
 class SoraRequest(OpenBody):
-    """Body of `POST /v1/videos` with every field the gateway lists [seed 3]; it forwards others."""
+    """Body of `POST /v1/videos` with every field the gateway lists (section Submit); it forwards others."""
 
     model: Text
     prompt: str | None = None
@@ -133,7 +136,7 @@ class SoraRequest(OpenBody):
         else:
             self._modes()
         if isinstance(self.input_reference, str) and is_local(self.input_reference):
-            self._multipart()
+            self._check_form("beside a file to upload", "an http(s) URL as input_reference")
         return self
 
     def _need(self, *names: str, why: str = "") -> None:
@@ -173,10 +176,20 @@ class SoraRequest(OpenBody):
         elif self.mode == "reference_material":
             self._need(*_MATERIAL, why="mode reference_material")
 
-    def _multipart(self) -> None:
+    def _check_form(self, where: str, accepted: str) -> None:
+        """A form holds texts; only metadata is read as JSON in a text [6.4]."""
         for name, value in _given_fields(self).items():
             if isinstance(value, list | dict) and name != "metadata":
-                raise broken(name, "cannot be sent beside a file to upload", "an http(s) URL as input_reference")
+                raise broken(name, f"cannot be sent {where}", accepted)
+
+
+class SoraForm(SoraRequest):
+    """The same body as a multipart form, for servers that read no JSON, such as vllm-omni."""
+
+    @model_validator(mode="after")
+    def _fits_a_form(self) -> Self:
+        self._check_form("in a form", "a single text; submit_as json")
+        return self
 
 
 def _given(value: object) -> bool:
@@ -190,17 +203,17 @@ def _given_fields(native: BaseModel) -> dict[str, Any]:
 
 
 def _encode(native: BaseModel, path: str) -> HttpCall:
-    """JSON, or a multipart form when a local file is to be uploaded; there, metadata is JSON in a string [6.4]."""
+    """JSON, or a multipart form where the server wants one and where a local file is to be uploaded."""
     reference = getattr(native, "input_reference", None)
-    if not isinstance(reference, str) or not is_local(reference):
+    file = reference if isinstance(reference, str) and is_local(reference) else None
+    if file is None and not isinstance(native, SoraForm):
         return encode_json(native, path)
-    fields = _given_fields(native)
-    del fields["input_reference"]
     form = tuple(
         (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        for name, value in fields.items()
+        for name, value in _given_fields(native).items()
+        if file is None or name != "input_reference"
     )
-    return HttpCall("POST", path, form=form, files=(("input_reference", local_path(reference)),))
+    return HttpCall("POST", path, form=form, files=(("input_reference", local_path(file)),) if file else ())
 
 
 gateway = Gateway(
@@ -229,10 +242,12 @@ gateway = Gateway(
     hints={"sound": "options.sound, for Kling models"},
     translate=translate,
     encode=_encode,
-    # The whole body may have 128 MB in this family (section 6.3); room is left for the other fields.
+    # The whole body may have 128 MB (The new-api family, Task errors); room is left for the other fields.
     attachment=Attachment(pick_file, most_bytes=127 * 1024**2),
-    statuses=newapi.STATUSES,
-    url_paths=newapi.URL_PATHS,
-    good_codes=newapi.GOOD_CODES,
-    code_statuses=newapi.CODE_STATUSES,
+    link_paths=newapi.LINK_PATHS,
+    rejections=REJECTIONS,
+    not_found=NO_SUCH_TASK,
 )
+
+form_gateway = replace(gateway, native=SoraForm)
+"""The same for accounts whose server reads forms only. One object: clients are shared by account."""

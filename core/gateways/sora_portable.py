@@ -1,4 +1,4 @@
-"""The portable request in a Sora-compatible gateway's words (seed 3; providers.md, section 3).
+"""The portable request in a Sora-compatible gateway's words (docs/gateways.md, Sora-compatible).
 
 Three dialects: gemini-omni, Kling, and every other model.
 """
@@ -36,7 +36,7 @@ def translate(request: VideoRequest) -> Body:
         {
             "model": model,
             "prompt": request.prompt or None,
-            # A string pleases a gateway that takes both and one that takes strings only (section 3).
+            # A string pleases a gateway that takes both and one that takes strings only (section Submit).
             "seconds": None if request.duration is None else str(whole_seconds(request.duration)),
             "aspect_ratio": request.aspect_ratio,
             "resolution": request.resolution,
@@ -54,7 +54,7 @@ def translate(request: VideoRequest) -> Body:
 
 
 def pick_file(request: VideoRequest) -> str | None:
-    """The local image that goes into the form as `input_reference`: the only reference there is (section 0)."""
+    """The local image that goes into the form as `input_reference`: the only reference there is (section Submit)."""
     images = (request.first_frame, *request.images) if request.first_frame else request.images
     if len(images) != 1 or request.last_frame or request.videos or request.audios:
         return None

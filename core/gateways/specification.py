@@ -5,31 +5,20 @@ A gateway is data and a few pure functions (`Gateway`); nothing here opens a con
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, JsonValue
 
+from prefect_omnivideo.core.exchange import Exchange, exchange
+from prefect_omnivideo.core.gateways.words import STATUSES, JobStatus
 from prefect_omnivideo.core.request import VideoRequest
-
-
-class JobStatus(StrEnum):
-    """Where a job stands, in neutral words."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the job has come to an end, good or bad."""
-        return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +50,48 @@ class HttpCall:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer: `body` is the parsed JSON, or None when it is none; `text` is its start, for messages."""
+    """An HTTP answer.
+
+    Attributes:
+        status: the HTTP status.
+        headers: their names in lower case.
+        body: the parsed JSON, or None when it is none.
+        text: its start, for messages.
+        asked: method and path of the request.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: JsonValue
     text: str = ""
+    asked: str = ""
+
+    @property
+    def evidence(self) -> Exchange:
+        """The answer as a record may keep it."""
+        return exchange(self.asked, self.status, self.headers, self.body, self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where an answer says that a file of a finished job is.
+
+    Attributes:
+        url: an http(s) URL, or a `data:` URL that holds the file itself. Secret: it may be signed.
+        path: where it stood in the answer, as JMESPath.
+        is_documented: whether that is a place the gateway's documents (or the account's corrections) name.
+        is_second_choice: whether it is a watermarked copy or a preview by its place.
+    """
+
+    url: str = field(repr=False)
+    path: str = ""
+    is_documented: bool = True
+    is_second_choice: bool = False
+
+    @property
+    def group(self) -> str:
+        """The path without positions in lists: links of one group are files of one kind."""
+        return re.sub(r"\[\d+\]", "[]", self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +103,7 @@ class Job:
         status: where it stands.
         status_word: the gateway's own word for that, as sent.
         progress: percent, 0 to 100, or None. Never decides anything.
-        urls: links to the finished files, only when the job succeeded.
+        links: where the files of a finished job may be, best first.
         expires_at: when the links stop working, where the gateway tells.
         cost: in the gateway's account currency, where it tells.
         credits: in the gateway's credits, where it tells.
@@ -86,13 +111,14 @@ class Job:
         created_at, completed_at: by the gateway's clock.
         estimated_seconds: the gateway's own estimate of the whole duration.
         poll_after: seconds the gateway asks to wait before the next status query.
+        answer: what it was read from; evidence where the job ends oddly.
     """
 
     task_id: str
     status: JobStatus
     status_word: str = ""
     progress: float | None = None
-    urls: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
     expires_at: datetime | None = None
     cost: float | None = None
     credits: float | None = None
@@ -102,6 +128,74 @@ class Job:
     completed_at: datetime | None = None
     estimated_seconds: float | None = None
     poll_after: float | None = None
+    answer: Answer | None = field(default=None, repr=False, compare=False)
+
+
+class Reason(StrEnum):
+    """Why a gateway rejected a submission before it accepted anything."""
+
+    UNREACHABLE = "unreachable"
+    """No connection came about."""
+    RATE_LIMITED = "rate limited"
+    UNAVAILABLE = "unavailable"
+    """No capacity now."""
+    BLOCKED = "blocked"
+    """Something in front of the gateway answered: a firewall, or another site at a wrong base URL."""
+    UNAUTHORIZED = "unauthorized"
+    NO_MODEL = "no model"
+    """The account may not use the model, or the gateway does not have it."""
+    NO_BALANCE = "no balance"
+    MODERATED = "moderated"
+    REFUSED = "refused"
+    """Any other clean refusal of the request."""
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same request may be accepted a moment later."""
+        return self in (Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.UNAVAILABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The gateway has the job: it is paid for."""
+
+    job: Job
+
+    @property
+    def task_id(self) -> str:
+        """The gateway's name for the job."""
+        return self.job.task_id
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The gateway surely does not have the job: nothing was spent.
+
+    Attributes:
+        reason: the documented reason.
+        message: what happened and what to do, for people.
+        http_status: of the answer, or what its code says; None when there was none.
+        retry_after: seconds the gateway asks to wait, or None.
+        answer: what says so; None when nothing was sent.
+    """
+
+    reason: Reason
+    message: str
+    http_status: int | None = None
+    retry_after: float | None = None
+    answer: Answer | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can tell from this answer, or from its absence, whether the gateway has the job. It may be paid for."""
+
+    message: str
+    answer: Answer | None = field(default=None, repr=False)
+
+
+Outcome = Accepted | Rejected | Unknown
+"""What a submission came to."""
 
 
 Kind = Literal["image", "video", "audio"]
@@ -117,7 +211,7 @@ class Upload:
         field: the form's field that holds it.
         types: content types it takes; one that ends in "/" stands for all of that kind.
         most_bytes: size of the largest file.
-        url_path: dotted path of the link in the answer.
+        url_path: JMESPath of the link in the answer.
         good_for: seconds the link works.
     """
 
@@ -160,15 +254,17 @@ class Gateway:
         hints: portable field name -> what to do instead, for fields the gateway cannot honour.
         translate: the portable request -> native body (before `options` are merged and the rules are checked).
         encode: the checked native body -> the submit call for a path.
-        statuses: the gateway's documented status words, normalised -> neutral status.
-        url_paths: dotted paths at which a finished job's links are looked for, best first; `*` is every list item.
+        statuses: status words, normalised -> neutral status; `words.STATUSES` where nothing is special.
+        status_paths: JMESPath expressions at which the status is looked for before anywhere else.
+        id_paths: the same for the task id.
+        link_paths: the same for a finished job's links, best first.
+        rejections: codes and error types documented as given before a job is accepted -> the reason.
+        not_found: pattern of the documented code or message for a task that does not exist.
         uploads: the endpoints that take reference media, best first.
         attachment: the file that a submission may carry, where the gateway takes one.
         mixed_models: models whose `images` may be videos as well; an empty name stands for the default model.
         check_path: a page that any good key may read and that costs nothing: the balance, or else the list of models.
-        balance_path: dotted path of the balance on that page; empty when it tells none.
-        good_codes: top-level `code` values that mean success, as strings.
-        code_statuses: top-level `code` values -> the HTTP status that says the same.
+        balance_path: JMESPath of the balance on that page; empty when it tells none.
     """
 
     name: str
@@ -179,16 +275,18 @@ class Gateway:
     fields: Mapping[str, str]
     hints: Mapping[str, str]
     translate: Callable[[VideoRequest], dict[str, JsonValue]]
-    statuses: Mapping[str, JobStatus]
-    url_paths: tuple[str, ...]
     encode: Callable[[BaseModel, str], HttpCall]
+    statuses: Mapping[str, JobStatus] = field(default_factory=lambda: STATUSES)
+    status_paths: tuple[str, ...] = ()
+    id_paths: tuple[str, ...] = ()
+    link_paths: tuple[str, ...] = ()
+    rejections: Mapping[str, Reason] = field(default_factory=dict[str, Reason])
+    not_found: str = ""
     uploads: tuple[Upload, ...] = ()
     attachment: Attachment | None = None
     mixed_models: frozenset[str] = frozenset()
     check_path: str = "/v1/models"
     balance_path: str = ""
-    good_codes: frozenset[str] = frozenset()
-    code_statuses: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def encode_json(native: BaseModel, path: str) -> HttpCall:
@@ -208,3 +306,8 @@ def join_url(base_url: str, path: str) -> str:
     if path.startswith("/v1/"):
         base = base.removesuffix("/v1")
     return base + path
+
+
+def task_path(template: str, task_id: str) -> str:
+    """The path for a task; an id is the gateway's word and may hold anything."""
+    return template.format(task_id=quote(task_id, safe=""))

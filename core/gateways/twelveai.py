@@ -1,4 +1,4 @@
-"""12AI's omni_flash-10s (seed 1; providers.md, section 1)."""
+"""12AI's omni_flash-10s (docs/gateways.md, 12AI)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from prefect_omnivideo.core.gateways import newapi
+from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
 from prefect_omnivideo.core.gateways.specification import Gateway, HttpCall, Route, encode_json
 from prefect_omnivideo.core.gateways.validation import (
     ClosedBody,
@@ -33,7 +34,7 @@ def _pixels(size: str) -> str:
 
 
 class TwelveAIRequest(ClosedBody):
-    """Body of `POST /v1/videos` [seed 1]. References go into `images` (JSON) or `input_reference[]` (form)."""
+    """Body of `POST /v1/videos` (section Submit). References go into `images` (JSON) or `input_reference[]` (form)."""
 
     # The form field has no name but the one with brackets.
     model_config = ConfigDict(populate_by_name=False)
@@ -133,8 +134,7 @@ gateway = Gateway(
     translate=_translate,
     encode=_encode,
     mixed_models=frozenset({"", MODEL}),
-    statuses=newapi.STATUSES,
-    url_paths=newapi.URL_PATHS,
-    good_codes=newapi.GOOD_CODES,
-    code_statuses=newapi.CODE_STATUSES,
+    link_paths=newapi.LINK_PATHS,
+    rejections=REJECTIONS,
+    not_found=NO_SUCH_TASK,
 )

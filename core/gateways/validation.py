@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -14,9 +13,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from prefect_omnivideo.core.errors import Problem, RequestError
 from prefect_omnivideo.core.gateways.specification import Gateway
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.request import VideoRequest
-
-_SIGNATURE = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)(?:=|%3D))[\w%/+=.~-]+", re.IGNORECASE)
 
 
 class ClosedBody(BaseModel):
@@ -165,12 +163,6 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, portable: Mapping[str
         return Problem(".".join(names), "the gateway documents no such field", documented)
     message = detail["msg"].removeprefix("Value error, ")
     return Problem(".".join(names) or native, message + given, accepted)
-
-
-def shorten(text: str, width: int = 80) -> str:
-    """The start of a text, for a message. A gateway may quote a presigned link: its signature is left out."""
-    text = _SIGNATURE.sub(r"\1***", text)
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def drop_empty(body: Mapping[str, JsonValue | tuple[str, ...]]) -> dict[str, JsonValue]:

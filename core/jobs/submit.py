@@ -13,9 +13,12 @@ from pydantic import BaseModel
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.client import GatewayClient
 from prefect_omnivideo.core.client.pool import connect
-from prefect_omnivideo.core.errors import NotAcceptedError, RecordConflictError, StoreUnavailableError
+from prefect_omnivideo.core.errors import RecordConflictError, StoreUnavailableError, SubmissionUnknownError
+from prefect_omnivideo.core.exchange import Exchange
+from prefect_omnivideo.core.gateways.specification import Accepted, Rejected, Unknown
 from prefect_omnivideo.core.gateways.validation import translate
-from prefect_omnivideo.core.jobs.persist import Log, keep, latest
+from prefect_omnivideo.core.jobs.persist import Log, Step, keep, latest
+from prefect_omnivideo.core.jobs.rejection import rejection_error
 from prefect_omnivideo.core.records.model import Attempt, VideoRecord, VideoState, new_record, now
 from prefect_omnivideo.core.records.repository import Records, Versioned
 from prefect_omnivideo.core.references.parse import own_references, placeholder
@@ -76,36 +79,48 @@ async def submit(
 
 
 async def _send(client: GatewayClient, body: BaseModel, records: Records, claim: Versioned, log: Log) -> VideoRecord:
-    """Submit what was claimed, and keep what becomes of it.
+    """Submit what was claimed, and record the outcome.
 
     By the time the news is written the record may have moved on: others look after a claim that seems dead.
     """
     claim_id = claim.record.attempt.claim_id
 
-    def mark_unknown(latest: VideoRecord) -> VideoRecord | None:
-        return latest.unknown() if latest.is_claimed_by(claim_id) and latest.state is VideoState.SUBMITTING else None
+    def unknown(message: str, answers: tuple[Exchange, ...] = ()) -> Step:
+        def step(latest: VideoRecord) -> VideoRecord | None:
+            waits = latest.is_claimed_by(claim_id) and latest.state is VideoState.SUBMITTING
+            return latest.unknown(message, answers) if waits else None
+
+        return step
 
     # What the store took to write the claim is gone from its time: the answer must come before the claim ends.
     account = client.account
     left = (claim.record.attempt.claim_ends_at - now()).total_seconds()
     try:
-        job = await client.submit(body, within=left - account.connect_seconds - account.request_seconds)
-    except NotAcceptedError as error:
-        category, message = error.category, str(error)
-
-        def fail(latest: VideoRecord) -> VideoRecord | None:
-            return latest.failed(category, message, accepted=False) if latest.is_claimed_by(claim_id) else None
-
-        await keep(records, claim, fail, log)
-        raise
+        outcome = await client.submit(body, within=left - account.connect_seconds - account.request_seconds)
     except BaseException:
         # The outcome cannot be known, nor where in the request a cancelled run was stopped.
-        await keep(records, claim, mark_unknown, log)
+        await keep(records, claim, unknown("the run was stopped while the request was on its way"), log)
         raise
     # Nothing may be awaited in between: a cancelled run would lose the task id.
-    record = (await keep(records, claim, lambda latest: latest.accepted(claim_id, job.task_id), log)).record
-    log.info("%s accepted %r as %s", client.account.gateway.title, record.request.prompt[:60], job.task_id)
-    return record
+    match outcome:
+        case Accepted(job=job):
+            evidence = (job.answer.evidence,) if job.answer else ()
+            kept = await keep(records, claim, lambda latest: latest.accepted(claim_id, job.task_id, evidence), log)
+            log.info("%s accepted %r as %s", account.gateway.title, kept.record.request.prompt[:60], job.task_id)
+            return kept.record
+        case Rejected(answer=answer):
+            error = rejection_error(outcome)
+            evidence = (answer.evidence,) if answer else ()
+
+            def failed(latest: VideoRecord) -> VideoRecord | None:
+                told = latest.failed(error.category, str(error), accepted=False, answers=evidence)
+                return told if latest.is_claimed_by(claim_id) else None
+
+            await keep(records, claim, failed, log)
+            raise error
+        case Unknown(message=message, answer=answer):
+            await keep(records, claim, unknown(message, (answer.evidence,) if answer else ()), log)
+            raise SubmissionUnknownError(message)
 
 
 async def _claimed(records: Records, intent: Callable[[], VideoRecord]) -> tuple[Versioned, bool]:
@@ -113,12 +128,10 @@ async def _claimed(records: Records, intent: Callable[[], VideoRecord]) -> tuple
 
     Its time begins anew with each try, so that it is not over before it is written.
     """
-    async for attempt in stamina.retry_context(
-        on=StoreUnavailableError, attempts=None, timeout=CLAIM_PATIENCE, wait_initial=0.5, wait_max=10, wait_jitter=1
-    ):
-        with attempt:
-            return await on_records(_claim, records, intent())
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    retrying = stamina.AsyncRetryingCaller(
+        attempts=None, timeout=CLAIM_PATIENCE, wait_initial=0.5, wait_max=10, wait_jitter=1
+    )
+    return await retrying(StoreUnavailableError, lambda: on_records(_claim, records, intent()))
 
 
 def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:

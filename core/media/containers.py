@@ -22,22 +22,54 @@ MATROSKA = Container("video/x-matroska", ".mkv")
 MPEG_TS = Container("video/mp2t", ".ts")
 AVI = Container("video/x-msvideo", ".avi")
 
+MPEG_PS = Container("video/mpeg", ".mpg")
+FLASH = Container("video/x-flv", ".flv")
+OGG = Container("video/ogg", ".ogv")
+ASF = Container("video/x-ms-asf", ".asf")
+
+_BEGINNINGS = {
+    b"FLV\x01": FLASH,
+    b"\0\0\x01\xba": MPEG_PS,
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c": ASF,
+}
+_PICTURES_IN_OGG = (b"\x80theora", b"OVP80")  # without them it is sound
 _PACKET = 188  # bytes of an MPEG-TS packet, each of which begins with 0x47
+_FRAGMENTS = frozenset({b"styp", b"moof", b"sidx"})  # of MP4 alone
+_QUICKTIME = frozenset({b"moov", b"mdat", b"wide"})  # of QuickTime before there was `ftyp`
+_BEFORE = frozenset({b"free", b"skip", b"uuid", b"pnot"})  # may stand before what tells
 
 
 def recognise(head: bytes) -> Container | None:
     """The container that begins with `head`, or None when that is no video."""
-    if head[4:8] == b"ftyp":
-        return QUICKTIME if head[8:12] == b"qt  " else MP4
-    if head[4:8] in (b"moov", b"mdat", b"wide"):  # QuickTime before there was `ftyp`
-        return QUICKTIME
+    for beginning, container in _BEGINNINGS.items():
+        if head.startswith(beginning):
+            return container
     if head.startswith(b"\x1a\x45\xdf\xa3"):  # EBML; the document type stands in its header
         return WEBM if b"webm" in head[:64] else MATROSKA
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return AVI
+    if head[:4] == b"OggS" and any(codec in head for codec in _PICTURES_IN_OGG):
+        return OGG
     if len(head) > 2 * _PACKET and all(head[at] == 0x47 for at in (0, _PACKET, 2 * _PACKET)):
         return MPEG_TS
-    return None
+    return _by_boxes(head)
+
+
+def _by_boxes(head: bytes) -> Container | None:
+    """MP4 or QuickTime, by the first of its boxes that tells."""
+    at, found = 0, None
+    while True:
+        size, kind = int.from_bytes(head[at : at + 4]), head[at + 4 : at + 8]
+        if kind == b"ftyp":
+            return QUICKTIME if head[at + 8 : at + 12] == b"qt  " else MP4
+        if kind in _FRAGMENTS:
+            return MP4
+        if kind in _QUICKTIME:
+            return QUICKTIME
+        # A text may have such a word at its fifth letter; its first four make a size beyond all measure.
+        if kind not in _BEFORE or not 8 <= size < 1 << 24:
+            return found
+        at, found = at + size, QUICKTIME
 
 
 class Boxes:

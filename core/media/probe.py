@@ -32,7 +32,8 @@ POSTER_TIME = 1.0
 """Seconds; in shorter videos the middle."""
 
 _READ = 256 * 1024  # bytes at a time: each read may be a request to S3
-_FORMATS = "mov,matroska,webm,mpegts,avi"  # nothing that could make FFmpeg open further files, as playlists do
+# Nothing that could make FFmpeg open further files, as playlists do.
+_FORMATS = "mov,matroska,webm,mpegts,avi,mpeg,flv,ogg,asf"
 
 _ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "9:21", "3:2", "2:3", "5:4", "4:5", "2:1", "1:2")
 _CLASSES = {"1k": 1080, "2k": 1440, "4k": 2160, "8k": 4320}  # as the height of a 16:9 picture

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, cast, overload
+from typing import Annotated, Any, NamedTuple, cast, overload
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BeforeValidator, InstanceOf, PlainSerializer, TypeAdapter
 from typing_extensions import override
 
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
@@ -69,14 +68,16 @@ class PackedRecords(Sequence[VideoRecord]):
         """Those in one of the states."""
         return PackedRecords(each for each in self.packed if each.state in states)
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """As a field: any sequence of records is taken, and a tuple is given out."""
-        records = handler.generate_schema(tuple[VideoRecord, ...])
-        return core_schema.union_schema(
-            [
-                core_schema.is_instance_schema(cls),
-                core_schema.no_info_after_validator_function(lambda given: cls(map(pack, given)), records),
-            ],
-            serialization=core_schema.plain_serializer_function_ser_schema(tuple, return_schema=records),
-        )
+
+def _packed(given: Any) -> PackedRecords:
+    return given if isinstance(given, PackedRecords) else PackedRecords(map(pack, _RECORDS.validate_python(given)))
+
+
+_RECORDS = TypeAdapter(tuple[VideoRecord, ...])
+
+RecordsField = Annotated[
+    InstanceOf[PackedRecords],
+    BeforeValidator(_packed),
+    PlainSerializer(tuple, return_type=tuple[VideoRecord, ...]),
+]
+"""As a field: any sequence of records is taken, and a tuple is given out."""

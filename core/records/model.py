@@ -1,7 +1,7 @@
 """The record of one video: the small JSON object that makes paying once certain.
 
-`submitting -> submitted -> stored`, or `failed`, or `unknown`. A record is immutable; each step gives a new one,
-and `Records` (records.py) writes it only if nobody wrote first.
+`submitting -> submitted (-> finished) -> stored`, or `failed`, or `unknown`. A record is immutable; each step gives a
+new one, and `Records` (repository.py) writes it only if nobody wrote first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from prefect_omnivideo.core.errors import FailureCategory
+from prefect_omnivideo.core.exchange import Exchange
 from prefect_omnivideo.core.request import VideoRequest
+
+_ANSWERS_KEPT = 4
 
 
 class VideoState(StrEnum):
@@ -21,6 +24,8 @@ class VideoState(StrEnum):
 
     SUBMITTING = "submitting"
     SUBMITTED = "submitted"
+    FINISHED = "finished"
+    """Done at the gateway, not in the store."""
     STORED = "stored"
     FAILED = "failed"
     UNKNOWN = "unknown"
@@ -77,6 +82,10 @@ class Attempt(Part):
     """In the gateway's account currency, where it tells."""
     credits: float | None = None
     """In the gateway's credits, where it tells."""
+    trouble: str = ""
+    """What kept an accepted video out of the store when it was last tried. A later run tries again."""
+    answers: tuple[Exchange, ...] = ()
+    """Evidence where something is odd: the answer to the submission and the last ones about the job."""
     generated_seconds: float | None = None
     """From the gateway's taking the job to its finishing it, by its own clock, where it tells."""
 
@@ -99,6 +108,10 @@ class StoredFile(Part):
     """Container, codec, duration (seconds), width, height, frame_rate, audio: with the `media` extra."""
     poster: str | None = None
     """Name of the poster image within the store."""
+    found_at: str = ""
+    """Where its link stood in the gateway's answer, where no document names that place."""
+    doubt: str = ""
+    """Why it may not be what was asked for: it could not be opened."""
 
 
 class VideoRecord(Part):
@@ -132,7 +145,12 @@ class VideoRecord(Part):
 
     def awaits(self, task_id: str | None) -> bool:
         """Whether the video of this job is the one to come."""
-        return self.state is VideoState.SUBMITTED and self.attempt.task_id == task_id
+        return self.is_collectable and self.attempt.task_id == task_id
+
+    @property
+    def is_collectable(self) -> bool:
+        """Whether the gateway has accepted a job whose video is still to be stored."""
+        return self.state in (VideoState.SUBMITTED, VideoState.FINISHED)
 
     @property
     def failure(self) -> Failure | None:
@@ -152,9 +170,11 @@ class VideoRecord(Part):
 
     def submitted(self, task_id: str) -> VideoRecord:
         """The gateway accepted the job."""
-        return self._step(VideoState.SUBMITTED, task_id=task_id, submitted_at=now())
+        return self._step(
+            VideoState.SUBMITTED, task_id=task_id, submitted_at=now(), failure=None, finished_at=None, trouble=""
+        )
 
-    def accepted(self, claim_id: str, task_id: str) -> VideoRecord | None:
+    def accepted(self, claim_id: str, task_id: str, answers: tuple[Exchange, ...] = ()) -> VideoRecord | None:
         """What the holder of a claim was told, however late: its attempt is given the task id, unless it has one.
 
         A person may have decided meanwhile. As long as nobody submitted again, the job is the one to wait for.
@@ -163,7 +183,7 @@ class VideoRecord(Part):
         number = next((number for number, attempt in enumerate(attempts) if attempt.claim_id == claim_id), None)
         if number is None:  # the record was removed and made anew: the job is not its own
             return None
-        told: dict[str, object] = {"task_id": task_id, "submitted_at": now()}
+        told: dict[str, object] = {"task_id": task_id, "submitted_at": now(), "answers": answers}
         state = self.state
         if attempts[number].task_id is not None:
             return None
@@ -173,20 +193,38 @@ class VideoRecord(Part):
         attempts[number] = attempts[number].model_copy(update=told)
         return self.model_copy(update={"state": state, "attempts": tuple(attempts), "updated_at": now()})
 
-    def failed(self, category: FailureCategory, message: str, *, accepted: bool = True) -> VideoRecord:
-        """There will be no video from this attempt."""
+    def failed(
+        self,
+        category: FailureCategory,
+        message: str,
+        *,
+        accepted: bool = True,
+        cost: float | None = None,
+        credits: float | None = None,
+        answers: tuple[Exchange, ...] = (),
+    ) -> VideoRecord:
+        """There will be no video from this attempt; it may have cost something all the same."""
         failure = Failure(category=category, message=message, accepted=accepted)
-        return self._step(VideoState.FAILED, failure=failure, finished_at=now())
+        told = {"cost": cost, "credits": credits} if cost is not None or credits is not None else {}
+        return self._step(VideoState.FAILED, failure=failure, finished_at=now(), **told, **self._with(answers))
 
-    def unknown(self) -> VideoRecord:
-        """The outcome of the submission cannot be known; a person settles it."""
-        return self._step(VideoState.UNKNOWN)
+    def unknown(self, message: str = "", answers: tuple[Exchange, ...] = ()) -> VideoRecord:
+        """The outcome of the submission cannot be known; evidence or a person decides."""
+        return self._step(VideoState.UNKNOWN, trouble=message, **self._with(answers))
+
+    def troubled(self, message: str, answers: tuple[Exchange, ...] = ()) -> VideoRecord:
+        """The job was accepted and something keeps its video out of the store; a later run tries again."""
+        return self._step(self.state, trouble=message, **self._with(answers))
 
     def released(self) -> VideoRecord:
         """A person decided that the next run may send the request again, and pay for it."""
         old = self.failure or Failure(category="abandoned", message="its outcome was never known")
         released = old.model_copy(update={"released": True, "message": f"{old.message}; released to be sent again"})
         return self._step(VideoState.FAILED, failure=released, finished_at=now())
+
+    def moved(self, account: str, base_url: str) -> VideoRecord:
+        """The account that submitted it has another name or address now."""
+        return self._step(self.state, account=account, base_url=base_url)
 
     def finished(
         self,
@@ -195,15 +233,26 @@ class VideoRecord(Part):
         *,
         generated_seconds: float | None = None,
         at: datetime | None = None,
+        trouble: str = "",
+        answers: tuple[Exchange, ...] = (),
     ) -> VideoRecord:
-        """The gateway was seen to have finished the video, now or at an earlier moment; it is not in the store yet."""
+        """The gateway was seen to have finished the video, now or at an earlier moment; it is not in the store yet.
+
+        Args:
+            trouble: what keeps it out of the store.
+        """
         finished_at = self.attempt.finished_at or at or now()
         told: dict[str, object] = {"cost": cost, "credits": credits, "generated_seconds": generated_seconds}
-        return self._step(self.state, finished_at=finished_at, **told)
+        told |= {"trouble": trouble, **self._with(answers)}
+        return self._step(VideoState.FINISHED, finished_at=finished_at, **told)
 
     def stored(self, files: tuple[StoredFile, ...], mismatches: tuple[str, ...] = ()) -> VideoRecord:
-        """The video is in the store."""
-        stored = self._step(VideoState.STORED)
+        """The video is in the store. Evidence is kept where the video is in doubt."""
+        is_odd = any(file.doubt or file.found_at for file in files)
+        changes: dict[str, object] = {"trouble": "", "failure": None}
+        if not is_odd:
+            changes["answers"] = ()
+        stored = self._step(VideoState.STORED, **changes)
         return stored.model_copy(update={"files": files, "mismatches": mismatches})
 
     def again(self, attempt: Attempt) -> VideoRecord:
@@ -215,6 +264,12 @@ class VideoRecord(Part):
                 "updated_at": now(),
             }
         )
+
+    def _with(self, answers: tuple[Exchange, ...]) -> dict[str, object]:
+        """The evidence, old and new: the first answer, which is that to the submission, and the last ones."""
+        all_of_them = (*self.attempt.answers, *answers)
+        kept = all_of_them if len(all_of_them) <= _ANSWERS_KEPT else (all_of_them[0], *all_of_them[1 - _ANSWERS_KEPT :])
+        return {"answers": kept} if answers else {}
 
     def _step(self, state: VideoState, **changes: object) -> VideoRecord:
         attempt = self.attempt.model_copy(update=changes)

@@ -1,4 +1,4 @@
-"""What a person decides about a video whose outcome no program can know."""
+"""What a person decides about a video, whatever its state: only one that is stored needs no decision."""
 
 from __future__ import annotations
 
@@ -15,49 +15,79 @@ def accept(records: Records, key: str, batch: str | None, task_id: str) -> Video
     Raises:
         StoreError: there is no such record, or it needs no such decision.
     """
-    return _settle(records, key, batch, (), lambda record: record.submitted(task_id))
+    return decide(records, key, batch, lambda record: record.submitted(task_id))
+
+
+def ask_again(records: Records, key: str, batch: str | None) -> VideoRecord:
+    """The job it was submitted as may have a video after all: the next run of the batch asks the gateway.
+
+    Raises:
+        StoreError: there is no such record, or it has no task id.
+    """
+
+    def step(record: VideoRecord) -> VideoRecord:
+        if not record.attempt.task_id:
+            raise StoreError(f"{record.stem} has no task id to ask about; give the gateway's with --task-id")
+        return record.submitted(record.attempt.task_id)
+
+    return decide(records, key, batch, step)
+
+
+def move(records: Records, key: str, batch: str | None, account: str, base_url: str, gateway: str) -> VideoRecord:
+    """The account that submitted it has another name or address now.
+
+    Raises:
+        StoreError: there is no such record, or it was submitted to another gateway.
+    """
+
+    def step(record: VideoRecord) -> VideoRecord:
+        if record.attempt.gateway != gateway:
+            raise StoreError(f"{record.stem} was submitted to {record.attempt.gateway}, not to {gateway}")
+        return record.moved(account, base_url)
+
+    return decide(records, key, batch, step)
 
 
 def resubmit(records: Records, key: str, batch: str | None) -> VideoRecord:
     """The gateway did not accept it, or a second bill is wanted: the next run of the batch submits it again.
 
     Raises:
-        StoreError: there is no such record, or its job may still run.
+        StoreError: there is no such record.
     """
-    return _settle(records, key, batch, (VideoState.FAILED,), VideoRecord.released)
+    return decide(records, key, batch, VideoRecord.released)
 
 
 def abandon(records: Records, key: str, batch: str | None) -> VideoRecord:
     """Nobody wants it any more, and runs of the batch no longer fail because of it.
 
-    A job that runs goes on at the gateway and is billed, and is not collected.
+    A job that runs goes on at the gateway and is billed, and is not collected. Any other decision takes this one back.
 
     Raises:
-        StoreError: there is no such record, or it needs no such decision.
+        StoreError: there is no such record.
     """
-    given_up = (VideoState.SUBMITTED, VideoState.FAILED)
-    return _settle(records, key, batch, given_up, lambda record: record.failed("abandoned", "a person gave it up"))
+    return decide(records, key, batch, lambda record: record.failed("abandoned", "a person gave it up"))
 
 
-def _settle(
-    records: Records,
-    key: str,
-    batch: str | None,
-    also: tuple[VideoState, ...],
-    step: Callable[[VideoRecord], VideoRecord],
-) -> VideoRecord:
-    """Take the step from a parked record, or from one of the states in `also`."""
+def decide(records: Records, key: str, batch: str | None, step: Callable[[VideoRecord], VideoRecord]) -> VideoRecord:
+    """Take a step from any state but `stored`, and but a submission that is on its way right now.
 
-    def decide(record: VideoRecord) -> VideoRecord:
-        if not is_parked(record) and record.state not in also:
-            states = " or ".join(("unknown", *also))
-            raise StoreError(f"{record.stem} is {record.state}; this decision is for a video that is {states}")
+    Raises:
+        StoreError: there is no such record, or it is in one of these two states.
+    """
+
+    def checked(record: VideoRecord) -> VideoRecord:
+        if record.state is VideoState.STORED:
+            raise StoreError(f"{record.stem} is stored; it needs no decision")
+        if record.state is VideoState.SUBMITTING and not needs_decision(record):
+            raise StoreError(
+                f"{record.stem} is being submitted right now; decide after {record.attempt.claim_ends_at:%H:%M:%S %Z}"
+            )
         return step(record)
 
-    return records.update(records.find(key, batch), decide).record
+    return records.update(records.find(key, batch), checked).record
 
 
-def is_parked(record: VideoRecord) -> bool:
-    """Whether the video waits for a person: unknown, or in a submission whose process died."""
+def needs_decision(record: VideoRecord) -> bool:
+    """Whether the outcome of the submission is unknown: no answer came, or the process that submitted it died."""
     dead = record.state is VideoState.SUBMITTING and now() > record.attempt.claim_ends_at
     return dead or record.state is VideoState.UNKNOWN

@@ -1,4 +1,4 @@
-"""What the references of a request point at, and what stands in for those that no gateway can reach as they are."""
+"""The local files and S3 objects that a request refers to, and placeholders for them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Reference(NamedTuple):
     """One reference of a request."""
 
     field: str
-    """Where it stands, such as `images.0`."""
+    """Field of the request, such as `images.0`."""
     kind: Kind
-    """What the field is for."""
+    """Kind of media that the field takes."""
     value: str
-    """As the caller wrote it."""
+    """The reference as given."""
 
 
 def own_references(request: VideoRequest) -> list[Reference]:
-    """The references to files of this machine and to objects of S3, which a gateway cannot fetch by their names."""
+    """The references to local files and S3 objects, which a gateway cannot fetch as they are."""
     found: list[Reference] = []
     for field, kind in _KINDS.items():
         given: str | tuple[str, ...] | None = getattr(request, field)
@@ -55,17 +55,17 @@ def replaced(request: VideoRequest, substitutes: Mapping[str, str]) -> VideoRequ
 
 
 def attached(gateway: Gateway, request: VideoRequest) -> str | None:
-    """The local reference that travels with the submission itself, if there is one."""
+    """The local reference that is sent with the submission itself, if there is one."""
     return gateway.attachment.pick(request) if gateway.attachment else None
 
 
 def placeholder(gateway: Gateway, request: VideoRequest, endings: Mapping[str, str] | None = None) -> VideoRequest:
-    """The request as the gateway's rules can judge it and people can read it, before anything is uploaded.
+    """The request with placeholder links, for checks and previews before anything is uploaded.
 
-    What will be a link by the time of the submission is one to a host that cannot exist. Never to be sent.
+    The placeholders point to hosts that cannot exist; the result must never be sent.
 
     Args:
-        endings: reference -> file ending, where the file's content tells another one than its name.
+        endings: reference -> file ending, if the file's content calls for another one than its name has.
     """
     substitutes: dict[str, str] = {}
     for reference in own_references(request):

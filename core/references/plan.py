@@ -1,9 +1,8 @@
-"""Reference media on their way out: whether the gateway takes them, and how it can fetch them."""
+"""Plans how a gateway gets the reference media, and checks that it accepts them."""
 
 from __future__ import annotations
 
 from functools import cache
-from ipaddress import ip_address
 from mimetypes import MimeTypes
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -24,17 +23,18 @@ from prefect_omnivideo.core.references.parse import (
 from prefect_omnivideo.core.request import VideoRequest, is_s3, local_path
 from prefect_omnivideo.core.storage.base import ObjectStore, checked_name
 from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.transfer.url_policy import is_private
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 LINK_SECONDS = 24 * 3600
-"""How long a presigned link is good: a job may wait at the gateway before its references are fetched."""
+"""How long a presigned link is valid, in seconds: a job may be queued before its references are fetched."""
 _TYPES = MimeTypes()
 
 
 class Passage(NamedTuple):
-    """How a reference comes within the gateway's reach."""
+    """How a reference is made reachable for the gateway."""
 
     reference: Reference
     file: MediaFile | None = None
@@ -44,9 +44,9 @@ class Passage(NamedTuple):
 
 
 def check(request: VideoRequest, account: Account, store: ObjectStore | None = None) -> BaseModel:
-    """The native body, with placeholders for references that are no links yet, checked against every documented rule.
+    """The native body, with placeholders for references that are not links yet, checked against every documented rule.
 
-    Local files are looked at; the network is not touched and nothing is spent.
+    Local files are examined; there is no network access and nothing is spent.
 
     Args:
         store: where the videos go. None: whether references can go through it is not checked.
@@ -60,7 +60,7 @@ def check(request: VideoRequest, account: Account, store: ObjectStore | None = N
 
 
 def passages(request: VideoRequest, account: Account, store: ObjectStore | None) -> list[Passage]:
-    """How each reference that is no link can become one. A file that travels with the submission itself needs none.
+    """How each reference that is not a link becomes one. A file sent with the submission itself needs none.
 
     Raises:
         RequestError: naming each reference that cannot be used, the rule it breaks and what would be accepted.
@@ -88,7 +88,7 @@ def object_link(reference: Reference, store: ObjectStore) -> str:
 
     Raises:
         RequestError: there is no such object, or it is empty.
-        StoreError: the bucket cannot be asked.
+        StoreError: the bucket cannot be read.
     """
     name, key = _bucket_and_key(reference)
     bucket = store.whole() if isinstance(store, Bucket) and store.bucket == name else Bucket(_default_client(), name)
@@ -115,7 +115,7 @@ def _object(reference: Reference, account: Account, store: ObjectStore | None) -
 
 
 def _check_kind(way: Passage, request: VideoRequest, account: Account) -> None:
-    """A file says what it is; an object is judged by its name, where that tells."""
+    """Check the kind of media: of a file by its content, of an object by its name if that has a known suffix."""
     reference = way.reference
     content_type = way.file.content_type if way.file else _TYPES.guess_type(reference.value, strict=False)[0]
     kinds = [reference.kind]
@@ -139,7 +139,7 @@ def _check_size(reference: Reference, file: MediaFile, most_bytes: int, account:
 
 
 def _check_store(way: Passage, account: Account, store: ObjectStore | None) -> None:
-    """What no endpoint of the gateway takes goes through the store, from which the gateway must be able to fetch."""
+    """Files that the gateway has no upload for go through the store, which the gateway must be able to reach."""
     if not way.file or way.upload or store is None:
         return
     if not isinstance(store, Bucket):
@@ -154,18 +154,11 @@ def _check_store(way: Passage, account: Account, store: ObjectStore | None) -> N
 
 
 def _check_reach(reference: Reference, store: Bucket, account: Account) -> None:
-    """A gateway on the internet cannot fetch from a server inside the house."""
-    if _is_private(store.endpoint_url) and not _is_private(account.base_url):
+    """A gateway on the internet cannot fetch from a server with a private address."""
+    server, gateway = (urlsplit(url).hostname or "" for url in (store.endpoint_url, account.base_url))
+    if is_private(server) and not is_private(gateway):
         rule = f"{account.gateway.title} cannot fetch it from {store.endpoint_url}, a private address"
         raise _refused(reference, rule, "an https URL, or a store that the internet can reach")
-
-
-def _is_private(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".localhost", ".internal", ".lan"))
 
 
 def _bucket_and_key(reference: Reference) -> tuple[str, str]:

@@ -1,9 +1,8 @@
-"""References brought within the gateway's reach, right before a submission: uploaded, staged or presigned."""
+"""Makes references reachable right before a submission: uploads, stages or presigns them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -22,13 +21,17 @@ from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records, on_transfers
 
 REMEMBERED = 3600.0
-"""Seconds for which a file's hash and its copy in the store are not looked at again."""
+"""Seconds for which a file's hash and its copy in the store are cached."""
 PATIENCE = 60.0
-"""Seconds to go on trying while the store is away."""
+"""Seconds to retry while the store is unavailable."""
+
+_patiently = stamina.AsyncRetryingCaller(
+    attempts=None, timeout=PATIENCE, wait_initial=0.5, wait_max=10, wait_jitter=1
+).on(StoreUnavailableError)
 
 
 class _Known(NamedTuple):
-    """What this event loop has worked out."""
+    """Cached results of one event loop."""
 
     digests: Shared[str]
     staged: Shared[str]
@@ -42,11 +45,11 @@ async def reachable(request: VideoRequest, client: GatewayClient, store: ObjectS
     """The request with links that the gateway can fetch in place of local files and objects of S3.
 
     A file is uploaded once per account, and staged once per store, whatever the number of requests that refer to it.
-    The links are for the submission alone: never for a record, a log or a message.
+    The links are for the submission only and must not reach a record, a log or a message.
 
     Raises:
         RequestError: a reference cannot be used; see `passages`.
-        NotAcceptedError: the gateway does not take a file; nothing was spent.
+        NotAcceptedError: the gateway refuses a file; nothing was spent.
         StoreError: the store cannot be read or written.
     """
     links: dict[str, str] = {}
@@ -60,18 +63,18 @@ async def reachable(request: VideoRequest, client: GatewayClient, store: ObjectS
 async def _link(way: Passage, client: GatewayClient, store: ObjectStore) -> str:
     file = way.file
     if file is None:
-        return await _patiently(lambda: on_records(object_link, way.reference, store))
+        return await _patiently(on_records, object_link, way.reference, store)
     known = _known.setdefault(asyncio.get_running_loop(), _Known(Shared(), Shared(), Shared()))
     sha256 = await known.digests.get((file.path, file.version), lambda: on_transfers(digest, file), good_for=REMEMBERED)
     if endpoint := way.upload:
         return await known.uploaded.get(
             (client.account, endpoint.path, sha256),
             lambda: _upload(client, endpoint, file, sha256),
-            # A job may wait at the gateway before its references are fetched.
+            # A job may be queued at the gateway before its references are fetched.
             good_for=endpoint.good_for / 2,
         )
     name = await known.staged.get(
-        (store, sha256), lambda: _patiently(lambda: on_transfers(stage, file, sha256, store)), good_for=REMEMBERED
+        (store, sha256), lambda: _patiently(on_transfers, stage, file, sha256, store), good_for=REMEMBERED
     )
     return await on_records(store.link, name, seconds=LINK_SECONDS)
 
@@ -80,12 +83,3 @@ async def _upload(client: GatewayClient, endpoint: Upload, file: MediaFile, sha2
     link = await upload(client, endpoint, file.path, f"{sha256[:16]}{file.ending}", file.content_type)
     file.check_unchanged()  # a link to other bytes than those of the hash must not be remembered
     return link
-
-
-async def _patiently(work: Callable[[], Awaitable[str]]) -> str:
-    async for attempt in stamina.retry_context(
-        on=StoreUnavailableError, attempts=None, timeout=PATIENCE, wait_initial=0.5, wait_max=10, wait_jitter=1
-    ):
-        with attempt:
-            return await work()
-    raise AssertionError("unreachable: the last attempt returns or raises")

@@ -1,4 +1,4 @@
-"""Work that many want done and that needs doing once, such as the upload of a file that a hundred prompts refer to."""
+"""Shares the result of work that many need, such as the upload of a file that a hundred prompts refer to."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class _Running(Generic[T]):
 
 
 class Shared(Generic[T]):
-    """Results by key, each worked out once and kept for a while. For one event loop.
+    """Results by key, each computed once and cached for a while. For one event loop.
 
-    All who ask while the work is under way wait for its result, or its error. An error is not kept, so that whoever
-    asks next tries again. The work is cancelled when nobody waits for it any more.
+    All callers that arrive while the work runs wait for its result or its error. An error is not cached: the next
+    caller tries again. The work is cancelled when no caller waits for it any more.
 
     Args:
-        clock: tells the time in seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -33,7 +33,7 @@ class Shared(Generic[T]):
         self._done: dict[Hashable, tuple[T, float]] = {}
 
     async def get(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]], *, good_for: float) -> T:
-        """The result for a key: one of the last `good_for` seconds, or else the one of `work`."""
+        """The result for a key: the cached one if there is one, else that of `work`, cached for `good_for` seconds."""
         now = self._clock()
         if key in self._done and self._done[key][1] > now:
             return self._done[key][0]

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prefect_omnivideo.core.records.model import VideoRecord
-from prefect_omnivideo.core.reports.report import reason
+from prefect_omnivideo.core.reports.wording import reason
 
 
 def show_jobs(records: Sequence[VideoRecord]) -> None:

@@ -1,4 +1,4 @@
-"""Sheets that are JSON or YAML documents: a list of rows, or a matrix of products, styles and whatever else."""
+"""Sheets that are JSON or YAML documents: a list of rows, or a matrix of values to combine."""
 
 import itertools
 import math
@@ -28,7 +28,7 @@ def read_document(value: Any) -> Table:
     """The rows of a document.
 
     Raises:
-        RequestError: it has neither of the two forms, or a matrix is too large.
+        RequestError: it has neither form, or the matrix is too large.
     """
     if value is None:
         return Table(())

@@ -1,4 +1,4 @@
-"""What a run would submit, in words, without submitting it."""
+"""Describes what a run would submit, without submitting it."""
 
 import json
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.gateways.preview import preview
-from prefect_omnivideo.core.gateways.validation import shorten
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.sheets.expansion import able
@@ -15,11 +15,11 @@ _SHOWN = 5
 
 
 def describe(requests: Sequence[VideoRequest], known: Collection[str], accounts: Sequence[Account]) -> str:
-    """A page for the log.
+    """A summary for the log: counts per gateway and model, the first requests, and the first HTTP call.
 
     Args:
-        requests: what the sheet asks for.
-        known: keys of the videos that the batch has a record of; they are not submitted again.
+        requests: the requests of the sheet.
+        known: keys of the videos that the batch has records of; they are not submitted again.
         accounts: those of the run.
     """
     new = [request for request in requests if request.key not in known]
@@ -27,7 +27,7 @@ def describe(requests: Sequence[VideoRequest], known: Collection[str], accounts:
     lines = [f"Dry run: {len(new)} of {len(requests)} videos would be submitted{others}."]
     where = Counter(_destination(request, accounts) for request in new)
     lines += [f"  {count} x {destination}" for destination, count in where.items()]
-    lines.append("Cost: not known beforehand, as no gateway documents its prices to rely on. Nothing was spent.")
+    lines.append("Cost: not known in advance, as no gateway documents reliable prices. Nothing was spent.")
     if new:
         lines += ["The first ones:", *(f"  {_words(request)}" for request in new[:_SHOWN])]
         account = able(new[0], accounts)[0]
@@ -37,7 +37,7 @@ def describe(requests: Sequence[VideoRequest], known: Collection[str], accounts:
 
 
 def _destination(request: VideoRequest, accounts: Sequence[Account]) -> str:
-    """Gateway and model; all of them where the account with room first gets the video."""
+    """Gateway and model; several, if the first account with capacity will take the video."""
     models = [
         f"{account.gateway.title} ({getattr(check(request, account), 'model', None) or 'default model'})"
         for account in able(request, accounts)
@@ -47,7 +47,7 @@ def _destination(request: VideoRequest, accounts: Sequence[Account]) -> str:
 
 def _words(request: VideoRequest) -> str:
     asked = request.model_dump(mode="json", exclude_defaults=True, exclude={"prompt"})
-    said = ", ".join(f"{name}={value}" for name, value in asked.items())
+    text = ", ".join(f"{name}={value}" for name, value in asked.items())
     return shorten(" ".join(request.prompt.split()) or "(no prompt)", 100) + (
-        f" [{shorten(said, 100)}]" if said else ""
+        f" [{shorten(text, 100)}]" if text else ""
     )

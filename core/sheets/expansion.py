@@ -1,4 +1,4 @@
-"""All the requests of a sheet, or the rows that stand in their way."""
+"""Expands a sheet into requests, or reports its bad rows."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -13,7 +13,7 @@ from prefect_omnivideo.core.sheets.template import Template
 OnBadRow = Literal["stop", "skip"]
 
 _SHOWN = 20
-"""Bad rows that a message lists."""
+"""Most bad rows in one message."""
 
 
 class Expansion(NamedTuple):
@@ -24,7 +24,7 @@ class Expansion(NamedTuple):
     skipped: list[str]
     """Rows that were left out, with their reasons."""
     repeated: list[str]
-    """Rows that ask for a video of an earlier row."""
+    """Rows that repeat the video of an earlier row."""
 
 
 def expand(
@@ -34,7 +34,7 @@ def expand(
     on_bad_row: OnBadRow,
     limit: int | None,
 ) -> Expansion:
-    """Read the rows of a table into requests that at least one account can honour.
+    """Expand the rows of a table into requests that at least one account supports.
 
     Args:
         table: the sheet.
@@ -44,7 +44,7 @@ def expand(
         limit: stop reading after that many videos.
 
     Raises:
-        RequestError: bad rows, with their labels; or columns that mean nothing; or more videos than a run may have.
+        RequestError: bad rows, with their labels; unknown columns; or more videos than a run may have.
     """
     text = template or table.template
     prompt = Template(text) if text else None
@@ -76,7 +76,7 @@ def expand(
 
 
 def able(request: VideoRequest, accounts: Sequence[Account]) -> list[Account]:
-    """The accounts whose gateway can honour the request."""
+    """The accounts whose gateway supports the request."""
     return [account for account in accounts if not _problems(request, account)]
 
 

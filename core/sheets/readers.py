@@ -1,4 +1,4 @@
-"""Rows out of a file: CSV, TSV, XLSX, JSON lines, JSON or YAML. What the columns mean is not known here."""
+"""Reads the rows of a file: CSV, TSV, XLSX, JSON lines, JSON or YAML. Does not interpret the columns."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from prefect_omnivideo.core.sheets.rows import Row, Table, text_of, unreadable
 from prefect_omnivideo.core.sheets.source import SheetFile
 
 MAX_UNPACKED = 512 * 1024**2
-"""Bytes that an XLSX file, which is a ZIP archive, may hold unpacked."""
+"""Largest unpacked size, in bytes, of an XLSX file, which is a ZIP archive."""
 
 _TYPES = {
     "text/csv": ".csv",
@@ -37,17 +37,17 @@ Grid = Iterable[tuple[int, list[str]]]
 
 
 def read_table(file: SheetFile) -> Table:
-    """The rows of a sheet, read as they are asked for.
+    """The rows of a sheet, read lazily.
 
-    The format follows from the ending of the name, or else from what the server says.
+    The format follows from the name's suffix, or else from the content type.
 
     Raises:
-        RequestError: the file is not what its name says, or no format that is read. Also while the rows are read.
+        RequestError: the format is unknown, or the file is not of that format; also raised while the rows are read.
     """
     suffix = PurePosixPath(file.name).suffix.lower()
     read = _READERS.get(suffix) or _READERS.get(_TYPES.get(file.content_type, ""))
     if read is None:
-        raise unreadable(f"{file.name!r} is in no format that is read", ", ".join(_READERS))
+        raise unreadable(f"{file.name!r} is in no supported format", ", ".join(_READERS))
     return read(file)
 
 
@@ -64,7 +64,7 @@ def _tsv(file: SheetFile) -> Table:
 def _separated(text: str, delimiter: str) -> Grid:
     number = 0
     try:
-        # Strict: a quote that is never closed would swallow every row after it.
+        # Strict: an unclosed quote would absorb all rows after it.
         for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
             yield number, cells
     except csv.Error as error:
@@ -87,24 +87,24 @@ def _xlsx(file: SheetFile) -> Table:
     if not book.worksheets:
         raise unreadable(f"{file.name!r} has no worksheet", "the first worksheet of a workbook")
     sheet = book.worksheets[0]
-    sheet.reset_dimensions()  # some programs write wrong ones
+    sheet.reset_dimensions()  # some programs write wrong dimensions
     rows = sheet.iter_rows(values_only=True)
     return _table((number, [_cell_text(value) for value in row]) for number, row in enumerate(rows, 1))
 
 
 def _cell_text(value: object) -> str:
-    """What a person reads in the cell."""
+    """The cell as displayed."""
     if value is None:
         return ""
     if isinstance(value, time) and not value.second:
-        return f"{value.hour}:{value.minute}"  # 16:9, which spreadsheets take for a time of day
+        return f"{value.hour}:{value.minute}"  # 16:9, which spreadsheets read as a time of day
     if isinstance(value, datetime) and value.time() == time():
         return value.date().isoformat()
     return text_of(value)
 
 
 def _table(grid: Grid) -> Table:
-    """A grid whose first row with anything in it names the columns."""
+    """A grid whose first non-blank row names the columns."""
     rows = iter(grid)
     header = next((cells for _, cells in rows if any(map(str.strip, cells))), list[str]())
     columns = [name.strip() for name in header]
@@ -171,7 +171,7 @@ def _json(file: SheetFile) -> Table:
 
 def _yaml(file: SheetFile) -> Table:
     try:
-        # YAML 1.2, where 16:9 is a text: in YAML 1.1 it is 969, and the parser in C stumbles over [16:9, 9:16].
+        # YAML 1.2, where 16:9 is a text: in YAML 1.1 it is 969, and the C parser fails on [16:9, 9:16].
         return read_document(YAML(typ="safe", pure=True).load(_text(file)))  # pyright: ignore[reportUnknownMemberType]  # untyped
     except (YAMLError, RecursionError) as error:
         raise unreadable(

@@ -1,4 +1,4 @@
-"""One row of a sheet: what it says, and the video requests it asks for."""
+"""One row of a sheet, and its conversion into video requests."""
 
 import contextlib
 import copy
@@ -13,14 +13,14 @@ from typing import Any, NamedTuple, cast
 from pydantic import JsonValue, ValidationError
 
 from prefect_omnivideo.core.errors import Problem, RequestError
-from prefect_omnivideo.core.gateways.validation import shorten
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.sheets.template import Template
 
 MAX_VIDEOS = 10_000
-"""Videos of one run: more than that a Prefect server records with gaps."""
+"""Most videos of one run: with more, a Prefect server loses some of the task runs."""
 MAX_TAKES = 100
-"""Takes of one row."""
+"""Most takes of one row."""
 
 _OPTIONS = "options."
 _LISTS = ("images", "videos", "audios")
@@ -29,12 +29,12 @@ _FIELDS = (*VideoRequest.model_fields, "takes")
 
 @dataclass(frozen=True)
 class Row:
-    """A row as the sheet has it.
+    """A row as read from the sheet.
 
     Attributes:
-        label: how a person finds it, such as `row 7`.
+        label: its position for messages, such as `row 7`.
         cells: the cells that are not blank, by column.
-        faults: why it cannot be used, known already from its form.
+        faults: problems found while reading it.
     """
 
     label: str
@@ -43,7 +43,7 @@ class Row:
 
     @classmethod
     def of(cls, label: str, item: Any, defaults: Mapping[str, JsonValue] | None = None) -> "Row":
-        """The row that one item of a document is: an object, or a text, which is a prompt."""
+        """The row for one item of a document: an object, or a text, which is a prompt."""
         cells = {"prompt": item} if isinstance(item, str) else item
         if not isinstance(cells, dict):
             return cls(label, {}, [f"it is a {type(item).__name__}, neither an object nor a prompt"])
@@ -60,11 +60,11 @@ class Table(NamedTuple):
     columns: tuple[str, ...] | None = None
     """Names of the columns; None where every row names its own."""
     template: str | None = None
-    """A prompt template that came with the rows."""
+    """The sheet's own prompt template."""
 
 
 def unreadable(rule: str, accepted: str) -> RequestError:
-    """The sheet as a whole cannot be used."""
+    """The error for a sheet that cannot be used as a whole."""
     return RequestError([Problem("sheet", rule, accepted)], subject="sheet")
 
 
@@ -78,7 +78,7 @@ def check_columns(columns: Sequence[str], template: Template | None) -> list[Pro
 
 
 def requests_of(row: Row, template: Template | None) -> list[VideoRequest]:
-    """The videos a row asks for: one, or as many as it has takes.
+    """The requests of a row: one, or one per take.
 
     Raises:
         RequestError: naming each cell that cannot be used, why, and what is accepted.
@@ -141,7 +141,7 @@ def _put(options: dict[str, Any], path: list[str], value: JsonValue) -> bool:
 
 
 def _portable(name: str, value: JsonValue) -> Any:
-    """A cell as the request wants it."""
+    """A cell in the type that the request expects."""
     if name in _LISTS and isinstance(value, str):
         with contextlib.suppress(ValueError):
             if value.lstrip().startswith("["):
@@ -157,7 +157,7 @@ def _text(value: JsonValue, name: str, problems: list[Problem]) -> str:
 
 
 def text_of(value: object) -> str:
-    """A single value as a person writes it in a cell."""
+    """A single value in the form it has in a cell."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():

@@ -1,4 +1,4 @@
-"""The bytes of a prompt sheet: a file on this machine, at an https URL, or in S3."""
+"""Reads the bytes of a sheet from a local file, an https URL or S3."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _SILENCE = 60.0
 
 
 class SheetFile(NamedTuple):
-    """A sheet's file, read but not understood yet."""
+    """The content of a sheet's file, not parsed yet."""
 
     name: str
     """The last part of its path, such as `prompts.csv`."""
     data: bytes
     content_type: str = ""
-    """What the server calls it, without parameters; empty where no server says."""
+    """Content type from the server, without parameters; empty for other sources."""
 
 
 def read(location: str, *, at_most: int, bucket: Bucket | None = None) -> SheetFile:
@@ -32,13 +32,13 @@ def read(location: str, *, at_most: int, bucket: Bucket | None = None) -> SheetF
 
     Args:
         location: a local path (`~` is the home folder), an https URL, or `s3://bucket/key`.
-        at_most: bytes; a larger file is refused.
+        at_most: largest size in bytes; a larger file is refused.
         bucket: a bucket without prefix whose client is to be used for its objects. Other buckets are read through the
             default AWS chain.
 
     Raises:
         RequestError: there is no such file, or it is too large.
-        StoreError: S3 refused.
+        StoreError: S3 refused the request.
         StoreUnavailableError: the server cannot be reached or has no capacity just now.
     """
     scheme, separator, rest = location.partition("://")
@@ -49,7 +49,7 @@ def read(location: str, *, at_most: int, bucket: Bucket | None = None) -> SheetF
         return _object(bucket if bucket and bucket.bucket == name else Bucket(client(), name), key, at_most)
     if scheme == "https":
         return _download(location, at_most)
-    raise _refused(f"{scheme}:// is not read", ACCEPTED)
+    raise _refused(f"{scheme}:// is not supported", ACCEPTED)
 
 
 def name_of(location: str) -> str:

@@ -1,4 +1,4 @@
-"""Prompt templates: texts with the names of columns in braces, filled in and nothing else."""
+"""Prompt templates: text with column names in braces."""
 
 import string
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ _ACCEPTED = "{column} for the text of a column, {{ and }} for braces"
 class Template:
     """A template such as `{product} in {style}`.
 
-    Names are looked up among the columns as they stand: no attributes, no indexes, no conversions.
+    Names are plain column names: no attributes, no indexes, no conversions.
 
     Raises:
-        RequestError: the braces do not match, or hold more than a name.
+        RequestError: the braces do not match, or contain more than a name.
     """
 
     def __init__(self, text: str) -> None:
@@ -29,7 +29,7 @@ class Template:
                 )
         self._parts = [(literal, None if name is None else name.strip()) for literal, name, _, _ in parts]
         self.columns = tuple(dict.fromkeys(name for _, name in self._parts if name is not None))
-        """The columns it uses, each once."""
+        """The columns it uses, without duplicates."""
 
     def fill(self, values: Mapping[str, str]) -> str:
         """The text with every name replaced by its value."""

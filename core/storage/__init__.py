@@ -1,1 +1,1 @@
-"""Object stores: a folder, or a bucket of S3."""
+"""Object stores: a folder, or an S3 bucket."""

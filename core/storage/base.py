@@ -1,4 +1,4 @@
-"""What a store must be able to do: named bytes, written by whoever comes first, and never half."""
+"""The interface of a store: named objects with conditional, atomic writes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import BinaryIO
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError
 
 ETag = str
-"""What `read` saw: an ETag on S3, a hash of the content in a folder. Opaque to everybody else."""
+"""Version of an object: the ETag on S3, a hash of the content in a folder. Opaque to callers."""
 
 JSON = "application/json"
 
 LEFTOVER_AGE = 24 * 3600.0
-"""Seconds after which a half-written object belongs to nobody: far longer than any transfer takes."""
+"""Seconds after which a partial object is a leftover: far longer than any transfer takes."""
 
 ADVICE = "Use a store that honours conditional writes: docs/stores.md names some"
 
@@ -27,10 +27,10 @@ _proving = Lock()
 
 
 class ObjectStore(ABC):
-    """Named bytes in one place, read and written by many threads and many machines at once.
+    """Named objects, read and written by many threads and many machines at once.
 
-    Names are relative and "/"-separated (`checked_name`). Every method raises `StoreError` when the place refuses or
-    is out of reach, and says what to do about it.
+    Names are relative and "/"-separated (`checked_name`). Every method raises `StoreError` when the store refuses or
+    is out of reach; the message says what to do.
     """
 
     @abstractmethod
@@ -46,12 +46,12 @@ class ObjectStore(ABC):
         """Write an object only if it is still `etag`; durable when this returns.
 
         Raises:
-            RecordConflictError: somebody changed or removed it since.
+            RecordConflictError: it was changed or removed since.
         """
 
     @abstractmethod
     def put(self, name: str, data: bytes, *, content_type: str) -> None:
-        """Write an object, whatever was there."""
+        """Write an object, overwriting any existing one."""
 
     @abstractmethod
     def read(self, name: str) -> tuple[bytes, ETag] | None:
@@ -59,14 +59,14 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def names(self, prefix: str = "") -> Iterator[str]:
-        """Names that begin with `prefix`, lazily, in an order that stays the same."""
+        """Names that begin with `prefix`, lazily, in a stable order."""
 
     @abstractmethod
     def write(self, name: str, source: BinaryIO, *, content_type: str, metadata: Mapping[str, str]) -> None:
         """Stream `source` into an object in constant memory.
 
-        The object appears under its name only when it is complete. What `source.read` raises comes out unchanged, and
-        nothing is left behind. `metadata` is kept where the place has room for it.
+        The object appears under its name only when it is complete. What `source.read` raises is passed on unchanged,
+        and nothing is left behind. `metadata` is stored if the store supports it.
         """
 
     @abstractmethod
@@ -83,24 +83,24 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def uri(self, name: str) -> str:
-        """Lasting address: `s3://bucket/prefix/name` or `file:///folder/name`."""
+        """Permanent address: `s3://bucket/prefix/name` or `file:///folder/name`."""
 
     @abstractmethod
     def link(self, name: str, *, seconds: int) -> str:
-        """Address that a browser opens: a presigned URL good for so many seconds, or the `file://` address."""
+        """Address for a browser: a presigned URL that is valid for `seconds`, or the `file://` address."""
 
     @abstractmethod
     def clean(self, *, older_than: float = LEFTOVER_AGE) -> int:
-        """Remove what writes left behind that were interrupted so many seconds ago; says how many there were."""
+        """Remove the leftovers of writes that were interrupted `older_than` seconds ago. Returns their number."""
 
     def check(self) -> None:
-        """Prove that this place can be written and keeps the promises that paying once rests on.
+        """Verify that the store is writable and honours conditional writes, on which paying once depends.
 
-        A small object is created, refused a second time, replaced, refused with the old version, and deleted. Its ETag
-        must be the same to who writes and to who reads it.
+        Creates a small object, verifies that a second creation is refused, replaces it, verifies that a replacement
+        with the old ETag is refused, and deletes it. Its ETag must be the same to writers and to readers.
 
         Raises:
-            StoreError: what is wrong, and what to do about it.
+            StoreError: what fails, and what to do.
         """
         probe = f"omnivideo-check-{uuid.uuid4().hex}.json"
         first = self.create(probe, b"1")
@@ -111,7 +111,7 @@ class ObjectStore(ABC):
             self._must_refuse(lambda: self.replace(probe, b"4", first), "replaces an object that changed (If-Match)")
             found = self.read(probe)
             if found is None or found[0] != b"3":
-                raise StoreError(f"{self.uri(probe)}: what was written does not come back; use another store")
+                raise StoreError(f"{self.uri(probe)}: what was written cannot be read back; use another store")
             self._must_agree(probe, second)
         finally:
             self.delete(probe)
@@ -150,18 +150,18 @@ class ObjectStore(ABC):
         except RecordConflictError:
             return
         raise StoreError(
-            f"{self.uri('')}: this place {fault}; without that condition one video could be paid twice. {ADVICE}"
+            f"{self.uri('')}: this store {fault}; without that condition one video could be paid twice. {ADVICE}"
         )
 
 
 def checked_name(name: str) -> str:
-    """The name itself, if it is one.
+    """The name itself, if it is valid.
 
-    Relative, "/"-separated; every segment holds 1 to 255 bytes of UTF-8, no control characters and no backslash, and
-    does not begin with a dot (`..`, and the names of half-written files).
+    Relative, "/"-separated; every segment has 1 to 255 bytes of UTF-8, no control characters and no backslash, and
+    does not begin with a dot (`..`, and the names of partial files).
 
     Raises:
-        StoreError: it is none.
+        StoreError: it is not valid.
     """
     fault = _fault(name)
     if fault:
@@ -170,28 +170,28 @@ def checked_name(name: str) -> str:
 
 
 def checked_prefix(prefix: str) -> str:
-    """The prefix itself, if it is empty or begins a name; may end with "/"."""
+    """The prefix itself, if it is empty or the beginning of a valid name; may end with "/"."""
     if prefix:
         checked_name(prefix.removesuffix("/"))
     return prefix
 
 
 def json_bytes(value: object, *, indent: int | None = 2) -> bytes:
-    """JSON for people and machines: UTF-8, indented or in one line, the same bytes for the same value."""
+    """JSON in UTF-8, indented or in one line; the same bytes for the same value."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
-    # A lone surrogate has no UTF-8 form; backslashreplace writes the very escape that JSON knows.
+    # A lone surrogate has no UTF-8 form; backslashreplace writes it as a JSON escape.
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _fault(name: str) -> str:
     if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or char == "\\" for char in name):
-        return "it holds a control character or a backslash"
+        return "it contains a control character or a backslash"
     try:
         segments = name.encode().split(b"/")
     except UnicodeEncodeError:
         return "it is not valid Unicode"
     if b"" in segments:
-        return "it is empty, begins or ends with '/', or holds '//'"
+        return "it is empty, begins or ends with '/', or contains '//'"
     if any(segment.startswith(b".") for segment in segments):
         return "a part of it begins with a dot"
     if any(len(segment) > _SEGMENT_BYTES for segment in segments):

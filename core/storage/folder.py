@@ -35,16 +35,16 @@ _WHAT_TO_DO = {
     errno.ENOSPC: "the disk is full; free some space and run again",
     errno.EDQUOT: "the disk quota is used up; free some space and run again",
     errno.ENOTDIR: "a part of the path is a file, not a folder; choose another folder",
-    errno.EEXIST: "a file has the name of a folder that is needed; move it away",
-    errno.EISDIR: "a folder has this name; move it away",
+    errno.EEXIST: "a file has the name of a folder that is needed; move the file away",
+    errno.EISDIR: "a folder has this name; move the folder away",
     errno.ENAMETOOLONG: "the path is too long for this file system; choose a folder with a shorter path",
-    errno.ENOTSUP: "this file system has no hard links, which claims rest on; choose another folder",
+    errno.ENOTSUP: "this file system has no hard links, which are needed to pay once; choose another folder",
     errno.EMFILE: "too many files are open; lower the number of transfers or raise `ulimit -n`",
 }
 
 
 class Folder(ObjectStore):
-    """A folder, made when first written to. Safe for many threads and processes on a POSIX file system."""
+    """A folder, created by the first write. Safe for many threads and processes on a POSIX file system."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser().absolute()
@@ -57,7 +57,7 @@ class Folder(ObjectStore):
         target = self._target(name)
         with _explained(target), self._half_written(target, data) as half:
             try:
-                # A second name for a complete file: exclusive like O_EXCL, and never seen half.
+                # A hard link to a complete file: exclusive like O_EXCL, and never visible half-written.
                 os.link(half, target)
             except FileExistsError:
                 raise RecordConflictError(f"{target} exists already") from None
@@ -70,7 +70,7 @@ class Folder(ObjectStore):
         with _explained(target), self._half_written(target, data) as half, self._locked():
             found = self.read(name)
             if found is None or found[1] != etag:
-                raise RecordConflictError(f"{target} was changed by somebody else")
+                raise RecordConflictError(f"{target} was changed by another process")
             half.replace(target)
         _sync(target.parent)
         return _etag(data)
@@ -108,7 +108,7 @@ class Folder(ObjectStore):
             file = half.open("wb")
         try:
             with file:
-                # Outside `_explained`: an OSError of the source is not one of the disk.
+                # Outside `_explained`: an OSError of the source is not an error of the disk.
                 while chunk := source.read(_CHUNK):
                     with _explained(target):
                         file.write(chunk)
@@ -173,7 +173,7 @@ class Folder(ObjectStore):
 
     @contextlib.contextmanager
     def _half_written(self, target: Path, data: bytes) -> Generator[Path]:
-        """A complete and durable file beside the target, gone afterwards unless it was renamed."""
+        """A complete and durable file beside the target, removed afterwards unless it was renamed."""
         half = self._new_half(target)
         try:
             with half.open("wb") as file:
@@ -185,10 +185,10 @@ class Folder(ObjectStore):
 
     @contextlib.contextmanager
     def _locked(self) -> Generator[None]:
-        # Here and not above: Windows has no fcntl, and users of S3 do not need it.
+        # Imported here: Windows has no fcntl, and users of S3 do not need it.
         import fcntl
 
-        # A file of its own, as NFS cannot lock a folder. Closing it gives the lock back, so does dying.
+        # A separate file, as NFS cannot lock a folder. The lock ends when the file is closed or the process dies.
         with (self.path / _LOCK).open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -238,5 +238,5 @@ def _explained(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        hint = _WHAT_TO_DO.get(error.errno or 0, "see whether the disk and its file system are in order")
+        hint = _WHAT_TO_DO.get(error.errno or 0, "check the disk and its file system")
         raise StoreError(f"{path}: {error.strerror or error}; {hint}") from error

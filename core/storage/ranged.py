@@ -1,4 +1,4 @@
-"""An object far away as a file: only what is read of it travels."""
+"""A remote object as a file that fetches only what is read."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class RangedFile(io.RawIOBase):
-    """A seekable file whose every read is one request. Readers want `io.BufferedReader` around it.
+    """A seekable file in which every read is one request. Wrap it in `io.BufferedReader`.
 
     Args:
-        size: bytes.
-        fetch: gives the bytes from a first position up to, not including, a second one.
+        size: length in bytes.
+        fetch: returns the bytes from a first position up to, not including, a second one.
     """
 
     def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
@@ -41,7 +41,7 @@ class RangedFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         if start + offset < 0:
-            raise ValueError(f"there is nothing {-start - offset} bytes before the beginning")
+            raise ValueError(f"cannot seek to {-start - offset} bytes before the beginning")
         self._at = start + offset
         return self._at
 

@@ -1,4 +1,8 @@
-"""The credentials of a role, taken on by other credentials and renewed before they end."""
+"""Credentials of an assumed role, renewed before they expire.
+
+boto3 has no call for that (boto/boto3#443): the way in is a component of botocore's session. Profiles with a
+`role_arn` renew as well, but want a file with the keys in it.
+"""
 
 from __future__ import annotations
 
@@ -6,45 +10,29 @@ from typing import Any
 
 import boto3.session
 import botocore.session
-from botocore.credentials import (
-    AssumeRoleCredentialFetcher,
-    CredentialProvider,
-    CredentialResolver,
-    DeferredRefreshableCredentials,
-)
-from botocore.exceptions import NoCredentialsError
-from typing_extensions import override
+from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
 
 
 def assume(session: Any, role_arn: str) -> Any:
-    """A boto3 session that acts in a role. The role is taken on when a client first needs it.
+    """A boto3 session that acts in a role. The role is assumed when a client first needs it.
 
     Args:
         session: the boto3 session whose credentials may assume the role.
         role_arn: such as `arn:aws:iam::123456789012:role/videos`.
     """
     core = botocore.session.get_session()
-    core.register_component("credential_provider", CredentialResolver([_Role(session, role_arn)]))
+    core.register_component("credential_provider", _Role(session, role_arn))
     return boto3.session.Session(botocore_session=core, region_name=session.region_name)
 
 
-class _Role(CredentialProvider):
-    METHOD = "assume-role"
+class _Role:
+    """Finds credentials in place of botocore's own chain."""
 
     def __init__(self, session: Any, role_arn: str) -> None:
-        super().__init__()
         self._session = session
         self._role_arn = role_arn
 
-    @override
-    def load(self) -> Any:
-        source = self._session.get_credentials()
-        if source is None:
-            raise NoCredentialsError
-        fetcher = AssumeRoleCredentialFetcher(
-            client_creator=self._session.client,
-            source_credentials=source,
-            role_arn=self._role_arn,
-            extra_args={"RoleSessionName": "prefect-omnivideo"},
-        )
-        return DeferredRefreshableCredentials(method=self.METHOD, refresh_using=fetcher.fetch_credentials)
+    def load_credentials(self) -> Any:
+        asked = {"RoleArn": self._role_arn, "RoleSessionName": "prefect-omnivideo"}
+        refresh = create_assume_role_refresher(self._session.client("sts"), asked)
+        return DeferredRefreshableCredentials(method="assume-role", refresh_using=refresh)

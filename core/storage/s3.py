@@ -1,4 +1,4 @@
-"""A bucket of S3, or of anything that speaks it, as a store."""
+"""A bucket on S3, or on an S3-compatible server, as a store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
 
 from boto3.exceptions import Boto3Error
@@ -28,18 +28,18 @@ from prefect_omnivideo.core.storage.base import (
     checked_prefix,
 )
 from prefect_omnivideo.core.storage.ranged import RangedFile
-from prefect_omnivideo.core.storage.s3_client import client
+from prefect_omnivideo.core.storage.s3_client import DEFAULTS, S3Options, client
 from prefect_omnivideo.core.storage.s3_dangers import dangers
 from prefect_omnivideo.core.storage.s3_errors import code_of, is_unconditional, store_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-__all__ = ["Bucket", "client"]
+__all__ = ["Bucket", "S3Options", "client"]
 
 _PART = 8 * 1024 * 1024
-# Measured: constant memory for a stream that cannot seek. Threads of its own would hold ten parts at a time, and a
-# transfer has a thread already.
+# Measured: constant memory for a stream that cannot seek. With threads, boto would hold ten parts at a time; each
+# transfer has its own thread already.
 _TRANSFER = TransferConfig(
     multipart_threshold=_PART, multipart_chunksize=_PART, use_threads=False, preferred_transfer_client="classic"
 )
@@ -48,7 +48,7 @@ _LONGEST_LINK = 7 * 24 * 3600
 _LONGEST_KEY = 1024
 _WRITER = "writer"
 _STREAMED = re.compile(r"[0-9a-f]{16}(-\d+)?\.\w+$")
-"""Keys of videos and staged references: a bucket may hold unfinished uploads of others, which are not ours to abort."""
+"""Keys of videos and staged references: unfinished uploads of other programs must not be aborted."""
 
 _CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _ABSENT = frozenset({"NoSuchKey", "NotFound", "404"})
@@ -57,15 +57,14 @@ _ABSENT = frozenset({"NoSuchKey", "NotFound", "404"})
 class Bucket(ObjectStore):
     """Objects of one bucket whose keys begin with one prefix.
 
-    The server must honour `If-None-Match` and `If-Match` on PutObject, as AWS does; `check` proves it.
+    The server must honour `If-None-Match` and `If-Match` on PutObject, as AWS does; `check` verifies it.
 
     Args:
         client: from `client` below, or any boto3 S3 client. Shared by threads, as boto3 allows for clients.
         bucket: its name.
-        prefix: begins every key; with or without "/" around it.
-        server_side_encryption: `AES256` or `aws:kms`, for every object. None leaves it to the bucket.
-        kms_key_id: the key for `aws:kms`.
-        storage_class: for streamed objects (videos) alone: records must stay readable at once.
+        prefix: prepended to every key; with or without "/" around it.
+        options: of which it takes how objects are written. The encryption is for every one of them, the storage class
+            for streamed objects (videos) only: records must stay readable at once.
     """
 
     def __init__(
@@ -73,20 +72,17 @@ class Bucket(ObjectStore):
         client: S3Client,
         bucket: str,
         prefix: str = "",
-        *,
-        server_side_encryption: Literal["AES256", "aws:kms"] | None = None,
-        kms_key_id: str | None = None,
-        storage_class: str | None = None,
+        options: S3Options = DEFAULTS,
     ) -> None:
         self._client = client
         self.bucket = bucket
         self.prefix = checked_prefix(prefix.strip("/"))
         self._extra: dict[str, Any] = {}
-        if server_side_encryption:
-            self._extra["ServerSideEncryption"] = server_side_encryption
-        if kms_key_id:
-            self._extra["SSEKMSKeyId"] = kms_key_id
-        self._extra_streamed = self._extra | ({"StorageClass": storage_class} if storage_class else {})
+        if options.server_side_encryption:
+            self._extra["ServerSideEncryption"] = options.server_side_encryption
+        if options.kms_key_id:
+            self._extra["SSEKMSKeyId"] = options.kms_key_id
+        self._extra_streamed = self._extra | ({"StorageClass": options.storage_class} if options.storage_class else {})
 
     def __repr__(self) -> str:
         return f"Bucket({self.uri('')!r})"
@@ -136,17 +132,17 @@ class Bucket(ObjectStore):
         raw = _Source(source)
         extra = self._extra_streamed | {
             "ContentType": content_type,
-            # Metadata travels in headers, which hold ASCII alone.
+            # Metadata is sent in headers, which are ASCII only.
             "Metadata": {name: quote(value, safe=" !#$&'()*+,/:;=?@[]~") for name, value in metadata.items()},
         }
         try:
             with self._explained(key):
-                # Buffered, as boto takes a short read for the end, and the rest for one large part.
+                # Buffered, as boto takes a short read for the end of the stream.
                 self._client.upload_fileobj(
                     io.BufferedReader(raw, _PART), self.bucket, key, ExtraArgs=extra, Config=_TRANSFER
                 )
         except StoreError:
-            if raw.error:  # the source is in S3 itself: not an error of this store
+            if raw.error:  # an error of the source, not of this store
                 raise raw.error from None
             raise
 
@@ -189,10 +185,10 @@ class Bucket(ObjectStore):
 
     @override
     def link(self, name: str, *, seconds: int) -> str:
-        """A presigned URL. Signed with passing credentials (a role), it ends with them if that is sooner."""
+        """A presigned URL. Signed with temporary credentials (a role), it expires with them if that is sooner."""
         key = self._key(name)
         if not 0 < seconds <= _LONGEST_LINK:
-            raise StoreError(f"a link to {self.uri(name)} can be good for 1 to {_LONGEST_LINK} seconds, not {seconds}")
+            raise StoreError(f"a link to {self.uri(name)} can be valid for 1 to {_LONGEST_LINK} seconds, not {seconds}")
         with self._explained(key):
             return self._client.generate_presigned_url(
                 "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
@@ -223,7 +219,7 @@ class Bucket(ObjectStore):
 
     @property
     def endpoint_url(self) -> str:
-        """Where the server listens."""
+        """Address of the server."""
         return self._client.meta.endpoint_url
 
     def whole(self) -> Bucket:
@@ -263,13 +259,13 @@ class Bucket(ObjectStore):
                     raise
             etag = self._etag_by(writer, key)
         if etag is None:
-            raise RecordConflictError(f"{self.uri(name)} was written by somebody else")
+            raise RecordConflictError(f"{self.uri(name)} was written by another process")
         return etag
 
     def _etag_by(self, writer: str, key: str) -> ETag | None:
         """The ETag of the object if `writer` wrote it.
 
-        When the answer to a write is lost, botocore (or a proxy) sends it again, and the second one meets the first.
+        If the response to a write is lost, botocore (or a proxy) retries, and the retry conflicts with the write.
         """
         try:
             found = self._client.head_object(Bucket=self.bucket, Key=key)
@@ -292,7 +288,7 @@ class Bucket(ObjectStore):
 
 
 class _Source(io.RawIOBase):
-    """Makes a raw stream of anything with `read`, and remembers what it raised."""
+    """A raw stream around anything with `read`, which remembers the error it raised."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
@@ -308,7 +304,7 @@ class _Source(io.RawIOBase):
             if isinstance(self._source, io.BufferedIOBase):
                 return self._source.readinto(buffer)
             data = self._source.read(len(buffer))
-        except BaseException as error:  # boto may wrap it; `write` tells by it whose error it is
+        except BaseException as error:  # boto may wrap it; `write` needs it to tell its origin
             self.error = error
             raise
         buffer[: len(data)] = data

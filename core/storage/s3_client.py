@@ -1,4 +1,4 @@
-"""How an S3 client is made from a handful of settings."""
+"""Creates S3 clients."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from pydantic import BaseModel, SecretStr
 
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.storage.role import assume
@@ -17,62 +18,61 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 
-def client(
-    *,
-    endpoint_url: str | None = None,
-    region_name: str | None = None,
-    access_key_id: str | None = None,
-    secret_access_key: str | None = None,
-    session_token: str | None = None,
-    role_arn: str | None = None,
-    addressing_style: Literal["auto", "path", "virtual"] = "auto",
-    request_checksum_calculation: Literal["when_supported", "when_required"] = "when_supported",
-) -> S3Client:
+class S3Options(BaseModel, frozen=True, extra="forbid"):
+    """How S3 is spoken to, and how objects are written: the fields of the S3 video store, where they are described."""
+
+    endpoint_url: str | None = None
+    region_name: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
+    aws_session_token: SecretStr | None = None
+    role_arn: str | None = None
+    addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    server_side_encryption: Literal["AES256", "aws:kms"] | None = None
+    kms_key_id: str | None = None
+    storage_class: str | None = None
+    request_checksums: Literal["when_supported", "when_required"] = "when_supported"
+
+
+DEFAULTS = S3Options()
+
+
+def client(options: S3Options = DEFAULTS) -> S3Client:
     """A boto3 S3 client. Without keys, the default AWS chain finds them: environment, profile, role of the machine.
 
-    Threads may share the client. Sessions they may not, so that each call makes one of its own.
-
-    Args:
-        endpoint_url: of an S3 server other than AWS, such as `https://s3.example.com`.
-        region_name: of the bucket.
-        access_key_id: with `secret_access_key`.
-        secret_access_key: never part of an error.
-        session_token: for passing credentials.
-        role_arn: role to act in, which these credentials, or those of the chain, may assume. Renewed before it ends.
-        addressing_style: `path` where the server knows no bucket subdomains.
-        request_checksum_calculation: `when_required` for servers that refuse the checksums that AWS takes since 2025.
+    Threads may share a client but not a session, so each call creates its own session.
 
     Raises:
-        StoreError: the settings cannot work together.
+        StoreError: the settings contradict each other.
     """
-    if endpoint_url:
-        parts = urlsplit(endpoint_url)
+    if options.endpoint_url:
+        parts = urlsplit(options.endpoint_url)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise StoreError("endpoint_url must be like https://s3.example.com, without user and password")
-    if bool(access_key_id) != bool(secret_access_key):
+    if bool(options.aws_access_key_id) != bool(options.aws_secret_access_key):
         raise StoreError("access key and secret belong together: give both, or neither for the default AWS chain")
     try:
         session: Any = boto3.session.Session(
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret_access_key,
-            aws_session_token=session_token,
-            region_name=region_name,
+            aws_access_key_id=options.aws_access_key_id,
+            aws_secret_access_key=_told(options.aws_secret_access_key),
+            aws_session_token=_told(options.aws_session_token),
+            region_name=options.region_name,
         )
-        if role_arn:
-            session = assume(session, role_arn)
+        if options.role_arn:
+            session = assume(session, options.role_arn)
         made: S3Client = session.client(
             "s3",
-            endpoint_url=endpoint_url,
+            endpoint_url=options.endpoint_url,
             config=Config(
-                # Presigned URLs would be of the old kind in some regions otherwise.
+                # Otherwise some regions would get presigned URLs with the old signature.
                 signature_version="s3v4",
                 retries={"mode": "standard", "total_max_attempts": 5},
                 connect_timeout=10,
                 read_timeout=60,
                 max_pool_connections=32,
-                s3={"addressing_style": addressing_style},
-                request_checksum_calculation=request_checksum_calculation,
-                response_checksum_validation=request_checksum_calculation,
+                s3={"addressing_style": options.addressing_style},
+                request_checksum_calculation=options.request_checksums,
+                response_checksum_validation=options.request_checksums,
             ),
         )
         made.meta.events.register("before-send.s3.UploadPart", _at_once)
@@ -80,15 +80,19 @@ def client(
     except BotoCoreError as error:
         raise StoreError(f"no S3 client: {what_happened(error)}") from None
     except ValueError:
-        raise StoreError(f"no S3 client: boto3 does not accept endpoint_url {endpoint_url!r}") from None
+        raise StoreError(f"no S3 client: boto3 does not accept endpoint_url {options.endpoint_url!r}") from None
+
+
+def _told(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def _at_once(request: Any, **_: Any) -> None:
-    """Send a part in one piece: from a file, `http.client` would take it in 512 pieces, and wake the server for each.
+    """Send a part in one write: from a file, `http.client` would send it in 512 pieces.
 
-    A body whose checksum follows it (over https) is a stream that stays one.
+    A body followed by its checksum (over https) stays a stream.
     """
     if hasattr(request.body, "read") and "Transfer-Encoding" not in request.headers:
         part = request.body
         request.body = part.read()
-        part.seek(0)  # a repeated request begins with the file again
+        part.seek(0)  # a retry reads the file again

@@ -1,4 +1,4 @@
-"""What an S3 error means, and what to do about it."""
+"""Explains S3 errors: what they mean and what to do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WHAT_TO_DO = {
     "403": "these credentials are wrong or may not do that",
     "InvalidAccessKeyId": "the access key is not known: correct the key or endpoint_url",
     "SignatureDoesNotMatch": "the secret does not belong to the access key: correct it",
-    "ExpiredToken": "the credentials are no longer good: get new ones",
+    "ExpiredToken": "the credentials have expired: get new ones",
     "InvalidToken": "the session token is not accepted: get a new one",
     "RequestTimeTooSkewed": "the clock of this machine is wrong: set it",
     "PermanentRedirect": _WRONG_REGION,
@@ -43,18 +43,18 @@ _WHAT_TO_DO = {
     "OperationAborted": "another operation on the bucket is under way: run again",
     "SlowDown": "too many requests: lower the number of transfers, or run again later",
     "ServiceUnavailable": "the server has no capacity: run again later",
-    "InternalError": "the server has an error of its own: run again later",
+    "InternalError": "the server failed: run again later",
 }
 
 
 def store_error(place: str, error: BaseException) -> StoreError:
-    """The error of this package for one of boto3: says where, what happened and what to do."""
+    """This package's error for one of boto3, with the place, the reason and what to do."""
     kind = StoreUnavailableError if _passes(error) else StoreError
     return kind(f"{place}: {what_happened(error)}")
 
 
 def code_of(error: ClientError) -> str:
-    """The server's word for it, such as `NoSuchKey`; the HTTP status where the answer had no body."""
+    """The server's error code, such as `NoSuchKey`; the HTTP status if the response had no body."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
@@ -69,7 +69,7 @@ def is_unconditional(error: ClientError) -> bool:
 
 
 def what_happened(error: BaseException) -> str:
-    """One sentence with what to do. Never holds a key, a secret, or the address of a proxy."""
+    """One sentence with what to do. Never contains a key, a secret, or the address of a proxy."""
     name = type(error).__name__
     if isinstance(error, ClientError):
         code = code_of(error)
@@ -87,7 +87,7 @@ def what_happened(error: BaseException) -> str:
 
 
 def _passes(error: BaseException) -> bool:
-    """Whether waiting may help."""
+    """Whether the error may be temporary."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         passing = ("SlowDown", "Throttling", "BadDigest", "OperationAborted")

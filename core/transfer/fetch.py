@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import NamedTuple
 
 import httpx
 from pydantic import SecretStr
 
 from prefect_omnivideo.core.errors import TransferError
+from prefect_omnivideo.core.tls import tls
 from prefect_omnivideo.core.transfer.url_policy import check_link, check_peer, origin, proxy_for, safe_url, same_origin
 
 MAX_REDIRECTS = 5
@@ -39,8 +38,13 @@ class Source:
 
     @property
     def host(self) -> str:
-        """The host of the link."""
-        return origin(self.url)[1]
+        """The host of the link; empty for a link that holds the file itself."""
+        return "" if self.is_inline else origin(self.url)[1]
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether the link holds the file itself, in base64."""
+        return self.url.startswith("data:")
 
     @property
     def has_expired(self) -> bool:
@@ -101,7 +105,7 @@ def _get(url: str, headers: Mapping[str, str], key: SecretStr | None, timeout: f
         headers={name.encode(): value.encode("utf-8", "replace") for name, value in fields.items()},
         extensions={"timeout": httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)).as_dict()},
     )
-    with httpx.HTTPTransport(verify=_tls(), proxy=proxy_for(url)) as transport:
+    with httpx.HTTPTransport(verify=tls(), proxy=proxy_for(url)) as transport:
         try:
             response = transport.handle_request(request)
         except httpx.LocalProtocolError:  # its message quotes the header
@@ -110,11 +114,6 @@ def _get(url: str, headers: Mapping[str, str], key: SecretStr | None, timeout: f
             yield response
         finally:
             response.close()
-
-
-@lru_cache
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
 
 
 def _join(url: str, location: str) -> str:

@@ -59,7 +59,7 @@ def check_link(url: str, base_url: str) -> None:
         raise TransferError(f"link to {safe_url(url)} refused: it carries a name or password")
     if origin(url) == origin(base_url):
         return
-    if any(map(_is_inside, _addresses(url))) and not any(map(_is_inside, _addresses(base_url))):
+    if any(map(is_private, _addresses(url))) and not any(map(is_private, _addresses(base_url))):
         raise TransferError(f"link to {safe_url(url)} refused: a private address")
 
 
@@ -74,8 +74,25 @@ def check_peer(response: httpx.Response, url: str, base_url: str) -> None:
     peer = stream.get_extra_info("server_addr") if stream is not None else None
     if not peer or proxy_for(url) or origin(url) == origin(base_url):
         return
-    if _is_inside(peer[0]) and not any(map(_is_inside, _addresses(base_url))):
+    if is_private(peer[0]) and not any(map(is_private, _addresses(base_url))):
         raise TransferError(f"answer of {safe_url(url)} refused: it came from a private address")
+
+
+def is_private(host: str) -> bool:
+    """Whether a host is anything but public: an address that is not that of one public machine, or a name of a house.
+
+    Names are not resolved.
+    """
+    try:
+        address = _embedded(ip_address(host))
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".localhost", ".internal", ".lan"))
+    return (
+        not address.is_global
+        or address.is_multicast
+        or address.is_reserved
+        or (isinstance(address, IPv6Address) and address.is_site_local)
+    )
 
 
 def proxy_for(url: str) -> str | None:
@@ -117,17 +134,6 @@ def _addresses(url: str) -> list[str]:
     except UnicodeError:
         raise TransferError("link refused: its host is no valid name") from None
     return [str(address[0]) for *_, address in found]
-
-
-def _is_inside(text: str) -> bool:
-    """Whether an address is anything but one public machine."""
-    address = _embedded(ip_address(text))
-    return (
-        not address.is_global
-        or address.is_multicast
-        or address.is_reserved
-        or (isinstance(address, IPv6Address) and address.is_site_local)
-    )
 
 
 def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -1,4 +1,4 @@
-"""What happens to the jobs of a flow run that a person cancels."""
+"""Hooks for the cancellation of a flow run: its jobs and its shards."""
 
 from typing import Any
 
@@ -29,10 +29,10 @@ from prefect_omnivideo.tasks.events import announce_video
 
 
 async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Say what the gateways still make and bill, and cancel it where the credentials say so.
+    """Log the jobs that the gateways still process and bill, and cancel them where the credentials say so.
 
-    Runs after the flow run has stopped, so nothing is submitted any more. What goes on at a gateway stays `submitted`:
-    the next run of the batch, or `collect_videos`, brings it home.
+    Runs after the flow run has stopped, so nothing is submitted any more. A job that goes on at a gateway stays
+    `submitted`: the next run of the batch, or `collect_videos`, downloads its video.
     """
     log = flow_run_logger(flow_run) if flow_run.id else get_logger("omnivideo")
     parameters = flow.validate_parameters(flow_run.parameters)
@@ -48,15 +48,15 @@ async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: St
     for record in mine:
         if record.state is VideoState.SUBMITTING:
             log.warning("%s was being submitted; whether it was accepted is not known yet", record.stem)
-        elif record.state is VideoState.SUBMITTED:
+        elif record.is_collectable:
             owner = next((account for account in accounts if is_owner(record, account.account())), None)
             log.warning("%s", await _cancel(record, owner, records, log))
 
 
 async def cancel_shards(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Who cancels the whole wants nothing more to be spent: its shards are cancelled, too, wherever they run.
+    """Cancel the shards too, wherever they run, so that nothing more is spent.
 
-    Each of them says what its gateways still make.
+    Each of them logs the jobs that go on at the gateways.
     """
     alive = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
     mine = FlowRunFilter(
@@ -66,11 +66,11 @@ async def cancel_shards(flow: Flow[Any, Any], flow_run: FlowRun, state: State[An
     async with get_client() as client:
         for shard in await client.read_flow_runs(flow_run_filter=mine):
             await client.set_flow_run_state(shard.id, Cancelling())
-            flow_run_logger(flow_run).warning("cancelled %s; its log says what goes on at the gateways", shard.name)
+            flow_run_logger(flow_run).warning("cancelled %s; its log lists what goes on at the gateways", shard.name)
 
 
 async def _cancel(record: VideoRecord, owner: GatewayCredentials | None, records: Records, log: Log) -> str:
-    """Cancel one job where its credentials say so; the truth about it in one sentence."""
+    """Cancel one job where its credentials say so. Returns one sentence about the result."""
     attempt = record.attempt
     job = f"{record.stem} (task {attempt.task_id} of account {attempt.account})"
     goes_on = f"{job} goes on and is billed; the next run of batch {record.batch} collects it"

@@ -1,4 +1,4 @@
-"""Many videos at once: every account is kept busy, and memory grows with the jobs in flight, not with the list."""
+"""Distributes videos over accounts: each is kept busy, and memory grows with the jobs in flight, not with the list."""
 
 import asyncio
 from collections import Counter, deque
@@ -21,13 +21,13 @@ ACCOUNT_ERRORS = (NoBalanceError, UnauthorizedError)
 def eligible(
     requests: Sequence[VideoRequest], credentials: Sequence[GatewayCredentials], store: ObjectStore | None = None
 ) -> list[Accounts]:
-    """For each request, the accounts whose gateway can honour it, references and all.
+    """For each request, the accounts whose gateway supports it, including its references.
 
     Args:
         store: where the videos go. None: whether local files can go through it is not checked.
 
     Raises:
-        RequestError: naming every request that none of them can honour, and why; nothing was sent.
+        RequestError: naming every request that none of them supports, and why; nothing was sent.
     """
     problems: list[Problem] = []
     found: list[Accounts] = []
@@ -80,7 +80,7 @@ async def fan_out(
         return index in accounts and rested.isdisjoint({(index, None), (index, name)})
 
     def take(index: int) -> tuple[Accounts, str] | None:
-        # What fewest accounts can make goes first: the rest has a choice.
+        # Items that the fewest accounts can make go first: the others have a choice.
         mine = [kind for kind, queue in waiting.items() if queue and serves(index, *kind)]
         return min(mine, key=lambda kind: len(kind[0])) if mine else None
 

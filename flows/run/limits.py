@@ -1,4 +1,4 @@
-"""Jobs in flight across workers: a global concurrency limit of the Prefect server, honoured when it exists."""
+"""Jobs in flight across workers: a global concurrency limit of the Prefect server, applied if it exists."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -13,13 +13,13 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 def limit_name(account: GatewayCredentials) -> str:
     """Name of the limit for an account: `omnivideo-<gateway>-<block name>`.
 
-    `prefect gcl create omnivideo-apimart-prod --limit 50` holds all workers together to 50 jobs.
+    `prefect gcl create omnivideo-apimart-prod --limit 50` limits all workers together to 50 jobs.
     """
     return f"omnivideo-{account.gateway.name}-{account.account_name}"
 
 
 async def limited(accounts: Sequence[GatewayCredentials]) -> frozenset[str]:
-    """Names of the limits that somebody set up for these accounts."""
+    """Names of the limits that exist for these accounts."""
     found: set[str] = set()
     async with get_client() as client:
         for name in map(limit_name, accounts):
@@ -31,7 +31,7 @@ async def limited(accounts: Sequence[GatewayCredentials]) -> frozenset[str]:
 
 @asynccontextmanager
 async def slot(account: GatewayCredentials, limits: frozenset[str]) -> AsyncGenerator[None]:
-    """Room for one job of the account among all workers, where there is a limit for it."""
+    """A slot of the account's limit for one job; nothing to wait for if there is no limit."""
     if limit_name(account) not in limits:
         yield
         return

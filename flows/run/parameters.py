@@ -1,4 +1,4 @@
-"""Types of flow parameters: in the Prefect UI each becomes a picker of saved blocks."""
+"""Types of flow parameters; the Prefect UI shows block types as a list of saved blocks."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from prefect_omnivideo.core.request import VideoRequest
 AnyCredentials = (
     APIMartCredentials | JimmyAICredentials | OmniRoutersCredentials | SoraCompatibleCredentials | TwelveAICredentials
 )
-# A form shows a union as tabs, and only a list of one kind as fields to fill in; the titles name the tabs.
+# A form shows a union as tabs named by the titles, and only a list of one type as input fields.
 Prompts = (
     Annotated[list[str], Field(title="texts")]
     | Annotated[list[VideoRequest], Field(title="requests")]

@@ -1,4 +1,4 @@
-"""What a person sees of a batch in the Prefect UI: its progress while it runs, its report when it ended."""
+"""A batch in the Prefect UI: its progress while it runs, its report at the end."""
 
 import asyncio
 from time import monotonic
@@ -13,11 +13,13 @@ from prefect.artifacts import (
 
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.records.model import VideoRecord
-from prefect_omnivideo.core.reports.report import BatchReport, markdown_text, reason
+from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.reports.templating import markdown_text
+from prefect_omnivideo.core.reports.wording import reason
 from prefect_omnivideo.tasks.showing import only_shows
 
 SECONDS_BETWEEN = 3.0
-"""Seconds between two updates of the progress: the server keeps every one of them."""
+"""Seconds between two updates of the progress: the server stores each of them."""
 LONGEST_UPDATE = 10.0
 """Seconds that an update of the progress may take: a video waits for it."""
 MOST_ROWS = 1000
@@ -34,7 +36,7 @@ class Progress:
         self._turn = asyncio.Lock()
 
     async def show(self, done: int, description: str) -> bool:
-        """Show how many are done, unless that was done a moment ago; the last one is always shown."""
+        """Update the bar at most every `SECONDS_BETWEEN`, and always at the end. Returns whether it did."""
         moment = monotonic()
         if done < self._total and (self._turn.locked() or moment - self._shown_at < SECONDS_BETWEEN):
             return False

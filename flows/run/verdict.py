@@ -1,4 +1,4 @@
-"""What becomes of the videos of one flow run: progress while it runs, gallery and report at the end."""
+"""The result of one flow run: progress while it runs, gallery and report at the end."""
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -7,14 +7,15 @@ from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
 from prefect_omnivideo.core.errors import StoreError
-from prefect_omnivideo.core.gateways.validation import shorten
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.records.compact import Packed, PackedRecords, pack
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.records.repository import Records, name_in, record_name
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.storage.address import address_of
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError
 from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS
@@ -23,11 +24,11 @@ from prefect_omnivideo.tasks.events import announce_batch
 
 REASONS_SHOWN = 5
 SHARD_TAG = "omnivideo-shard"
-"""Tag of a flow run that is part of another one; gallery, report and announcement of the batch are that one's."""
+"""Tag of a flow run that is a shard; its parent writes the gallery and the report, and announces the batch."""
 
 
 class Outcome:
-    """Collects what becomes of the requests of one flow run."""
+    """Collects the results of the requests of one flow run."""
 
     def __init__(self, batch: str, records: Records, requests: Sequence[VideoRequest], log: Log) -> None:
         self.batch = batch
@@ -40,7 +41,7 @@ class Outcome:
         log.info("batch %s: %d videos into %s", batch, len(requests), records.store.uri(batch))
 
     def add(self, record: VideoRecord) -> None:
-        """What became of a video."""
+        """Add the record of a finished video."""
         self._made[record_name(record)] = pack(record)
 
     @asynccontextmanager
@@ -68,7 +69,7 @@ class Outcome:
         self._problems[request.key] = str(error) or type(error).__name__
 
     async def conclude(self, skipped: tuple[str, ...] = ()) -> BatchReport:
-        """Write gallery and report, and say how it ended.
+        """Write gallery and report, and return the report.
 
         Args:
             skipped: rows of a sheet that were left out, and why.
@@ -105,11 +106,11 @@ class Outcome:
         return report
 
     async def _look_up(self, request: VideoRequest) -> None:
-        """The record in the store is the truth, not what this run went through."""
+        """Read the record: what the store holds counts, not what this run saw."""
         try:
             found = await on_records(self._records.load, self.batch, request)
         except StoreError:
-            return  # this run came upon it already, and says so
+            return  # this run has met the same error and reports it
         if found:
             self.add(found.record)
 
@@ -132,13 +133,13 @@ async def written(records: Records, report: BatchReport, known: Mapping[str, Pac
 
 
 def write_report(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
-    """Write gallery and report beside the videos; they show everything the batch holds, not one run alone.
+    """Write gallery and report beside the videos; they show the whole batch, not one run alone.
 
     Args:
-        known: records by their names that need not be read again.
+        known: records by name that need not be read again.
 
     Returns:
-        The report with the addresses of both.
+        The report with the addresses of both, and of the store.
 
     Raises:
         StoreError: they cannot be written.
@@ -146,7 +147,9 @@ def write_report(records: Records, report: BatchReport, known: Mapping[str, Pack
     store, page, data = records.store, f"{report.batch}/index.html", f"{report.batch}/report.json"
     others = records.batch(report.batch, lambda error: log.error("left out of the report: %s", error), besides=known)
     whole = {**known, **{record_name(record): pack(record) for record in others}}
-    report = report.model_copy(update={"gallery": store.uri(page), "report": store.uri(data)})
+    address, endpoint_url = address_of(store)
+    places = {"gallery": store.uri(page), "report": store.uri(data), "store": address, "endpoint_url": endpoint_url}
+    report = report.model_copy(update=places)
     everything = report.model_copy(update={"records": PackedRecords(whole[name] for name in sorted(whole))})
     store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
     store.put(data, everything.to_json(), content_type="application/json")
@@ -155,9 +158,9 @@ def write_report(records: Records, report: BatchReport, known: Mapping[str, Pack
 
 @contextmanager
 def _results_of_its_own() -> Generator[None]:
-    """Prefect notes every task result of a flow run, to draw arrows in its graph: 13 KB a video, to the end of the run.
+    """Prefect keeps all task results of a flow run to draw arrows in its graph: 13 KB per video, until the run ends.
 
-    Arrows join the tasks of one video, so that each video has notes of its own, which go with it.
+    Arrows connect the tasks of one video only, so each video is given its own results, which are freed with it.
     """
     run = FlowRunContext.get()
     if run is None:

@@ -24,6 +24,7 @@ from prefect_omnivideo import (
     SoraCompatibleCredentials,
 )
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.blocks.newapi import NewApiCredentials
 from prefect_omnivideo.cli.doctor import examine
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.flows import generate_videos
@@ -105,6 +106,49 @@ def test_omnirouters_takes_either_route() -> None:
     other = OmniRoutersCredentials.model_validate({"api_key": "sk", "submit_path": "/v1/video/generations"})
     assert other.account().route.status == "/v1/video/generations/{task_id}"
     assert OmniRoutersCredentials.model_validate({"api_key": "sk"}).account().route.submit == "/v1/videos"
+
+
+NEW_API = [kind for kind in CREDENTIALS if issubclass(kind, NewApiCredentials)]
+ADDRESS = {"api_key": "sk-very-secret", "base_url": "https://gateway.example"}
+
+
+def test_three_gateways_may_have_a_console() -> None:
+    assert {kind._gateway_name for kind in NEW_API} == {"12ai", "omnirouters", "sora"}
+    for kind in CREDENTIALS:
+        assert kind.model_validate(ADDRESS).console() is None
+
+
+@pytest.mark.parametrize("kind", NEW_API)
+def test_the_console_is_opened_with_both_its_credentials(kind: Any) -> None:
+    block = kind.model_validate(ADDRESS | {"console_access_token": "very-secret", "console_user_id": "42"})
+    console = block.console()
+    assert console is not None
+    assert (console.access_token.get_secret_value(), console.user_id) == ("very-secret", "42")
+    for shown in (repr(block), block.model_dump_json(), repr(console), repr(block.account())):
+        assert "very-secret" not in shown
+    assert kind.model_validate(ADDRESS | {"console_access_token": "", "console_user_id": ""}).console() is None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"console_access_token": "very-secret"}, "both or neither"),
+        ({"console_user_id": "42"}, "both or neither"),
+        ({"console_access_token": "very-secret", "console_user_id": "me"}, "whole number"),
+        ({"console_access_token": "very-secret\n", "console_user_id": "42"}, "no HTTP header"),
+    ],
+)
+def test_half_a_console_or_a_bad_one_is_refused_and_not_shown(given: dict[str, str], says: str) -> None:
+    with pytest.raises(ValidationError, match=says) as caught:
+        SoraCompatibleCredentials.model_validate(ADDRESS | given)
+    assert "very-secret" not in str(caught.value)
+
+
+def test_a_sora_compatible_server_may_want_forms() -> None:
+    forms = SoraCompatibleCredentials.model_validate(ADDRESS | {"submit_as": "form"})
+    assert forms.account() == SoraCompatibleCredentials.model_validate(ADDRESS | {"submit_as": "form"}).account()
+    assert forms.account() != SoraCompatibleCredentials.model_validate(ADDRESS).account()
+    assert forms.account().route == SoraCompatibleCredentials.model_validate(ADDRESS).account().route
 
 
 def test_half_a_pair_of_s3_keys_is_refused() -> None:

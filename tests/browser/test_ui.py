@@ -69,7 +69,7 @@ def test_the_report_names_what_failed_and_what_to_do(ui: PrefectUI, batch: str) 
     expect(page.get_by_text("6 videos: 4 stored, 1 failed, 1 of unknown outcome").first).to_be_visible()
     expect(page.get_by_text("content_policy_violation")).to_be_visible()
     expect(page.get_by_text("Do not send it again as it is")).to_have_count(1)
-    expect(page.get_by_text(re.compile("omnivideo resolve [0-9a-f]{16} --batch autumn"))).to_have_count(1)
+    expect(page.get_by_text(re.compile("omnivideo resolve [0-9a-f]{16} --batch autumn --store file:"))).to_have_count(1)
     picture(page, "report")
 
 

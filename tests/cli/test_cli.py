@@ -1,6 +1,10 @@
 """The command line, as a person would type it."""
 
+import html
 import json
+import logging
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +13,13 @@ from typing import Any
 import pytest
 
 from prefect_omnivideo import VideoRequest
-from prefect_omnivideo.core.records.model import Attempt, new_record, now
+from prefect_omnivideo.cli.commands import app
+from prefect_omnivideo.core.records.compact import PackedRecords, pack
+from prefect_omnivideo.core.records.model import Attempt, VideoRecord, new_record, now
 from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.storage.folder import Folder
+from prefect_omnivideo.flows.run.verdict import write_report
 
 
 def omnivideo(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -70,9 +78,8 @@ def test_encode_refuses_with_exit_code_2(gateway: str, text: str, said: str) -> 
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture
-def parked(tmp_path: Path) -> tuple[Path, str]:
-    """A store with one video of unknown outcome, and its key."""
+def unknown(batch: str) -> VideoRecord:
+    """A video of unknown outcome."""
     moment = now()
     attempt = Attempt(
         gateway="apimart",
@@ -83,7 +90,13 @@ def parked(tmp_path: Path) -> tuple[Path, str]:
         started_at=moment,
         claim_ends_at=moment,
     )
-    record = new_record(VideoRequest(prompt="a red apple"), "batch", attempt).unknown()
+    return new_record(VideoRequest(prompt="a red apple"), batch, attempt).unknown()
+
+
+@pytest.fixture
+def parked(tmp_path: Path) -> tuple[Path, str]:
+    """A store with one video of unknown outcome, and its key."""
+    record = unknown("batch")
     Records(Folder(tmp_path)).claim(record)
     return tmp_path, record.key
 
@@ -111,6 +124,28 @@ def test_resolve_settles_once(decision: list[str], state: str, parked: tuple[Pat
     again = omnivideo("resolve", key, "--store", str(store), "--task-id", "task_2")
     assert again.returncode == 2
     assert record.state in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"), [("--task-id task_1", "submitted"), ("--resubmit", "failed"), ("--abandon", "failed")]
+)
+def test_the_command_that_report_and_gallery_print_can_be_run(
+    decision: str, state: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it stands, with a decision in the place of the one shown; whatever folder and batch are called."""
+    folder = tmp_path / "my 'videos' | 2026?"
+    folder.mkdir()
+    records = Records(Folder(folder))
+    records.claim(unknown("it's a batch"))
+    empty = BatchReport.model_validate({"batch": "it's a batch", "records": []})
+    report = write_report(records, empty, {}, logging.getLogger(__name__))
+    everything = report.model_copy(update={"records": PackedRecords(map(pack, records.batch(report.batch)))})
+    (shown,) = re.findall(r"`(omnivideo resolve .*?)`", everything.markdown().replace(r"\|", "|"))
+    assert shown in html.unescape((folder / report.batch / "index.html").read_text())
+    program, *words = shlex.split(shown.replace("--task-id TASK_ID", decision))
+    assert program == "omnivideo"
+    assert app(words, result_action="return_value") == 0, capsys.readouterr().err
+    assert next(records.batch(report.batch)).state == state
 
 
 def test_resolve_wants_one_decision(parked: tuple[Path, str]) -> None:

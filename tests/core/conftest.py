@@ -13,7 +13,7 @@ from moto import mock_aws
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.storage.folder import Folder
-from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from prefect_omnivideo.sandbox.s3server import S3Server, running_s3
 
@@ -31,11 +31,13 @@ def s3() -> Generator[S3Server]:
 @pytest.fixture(scope="session")
 def s3_client(s3: S3Server) -> S3Client:
     return client(
-        endpoint_url=s3.endpoint_url,
-        region_name="us-east-1",
-        access_key_id=s3.access_key_id,
-        secret_access_key=s3.secret_access_key,
-        addressing_style="path",
+        S3Options(
+            endpoint_url=s3.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id=s3.access_key_id,
+            aws_secret_access_key=s3.secret_access_key,
+            addressing_style="path",
+        )
     )
 
 
@@ -48,7 +50,7 @@ def seaweed(s3_client: S3Client) -> Bucket:
 @pytest.fixture(scope="session")
 def aws_client() -> S3Client:
     """A client of AWS; what uses it plays AWS with moto."""
-    return client(region_name="us-east-1", access_key_id="a", secret_access_key="b")
+    return client(S3Options(region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"))
 
 
 @pytest.fixture

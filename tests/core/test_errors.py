@@ -52,6 +52,7 @@ def test_what_may_have_cost() -> None:
         "StatusUnavailableError",
         "StatusDeniedError",
         "StillRunningError",
+        "OutOfSightError",
         "JobFailedError",
         "TransferError",
         "LinkExpiredError",

@@ -186,9 +186,9 @@ async def test_one_task_run_a_stage_with_names_that_say_what_happens(sandbox: Sa
         )
         flow_run = await client.read_flow_run(run_id)
     assert sorted(run.name for run in task_runs) == [
-        "OmniRouters delivers a red apple",
-        "OmniRouters is asked for a red apple",
-        "OmniRouters waits for a red apple",
+        "OmniRouters poll: a red apple",
+        "OmniRouters store: a red apple",
+        "OmniRouters submit: a red apple",
     ]
     assert flow_run.name == "video: a red apple"
     assert sandbox.key not in flow_run.model_dump_json()

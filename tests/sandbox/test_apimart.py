@@ -1,4 +1,4 @@
-"""APIMart as seed 4 and providers.md section 4 have it."""
+"""APIMart as docs/gateways.md has it."""
 
 import pytest
 

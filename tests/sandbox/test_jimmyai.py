@@ -1,4 +1,4 @@
-"""JimmyAI as seed 5 and providers.md section 5 have it."""
+"""JimmyAI as docs/gateways.md has it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""OmniRouters as seed 2 and providers.md section 6 have it."""
+"""OmniRouters as docs/gateways.md has it."""
 
 import pytest
 
@@ -163,7 +163,7 @@ def test_forms_are_taken_as_stock_new_api_does(client, sandbox):
     assert client.http.post("/v1/videos", data=form).status_code == 200
     assert sandbox.jobs()[-1]["body"] == form
     single = client.http.post("/v1/videos", data=form | {"images": "https://example.com/a"})
-    assert single.status_code == 400, "one single form value reads as a string (section 6.4)"
+    assert single.status_code == 400, "one single form value reads as a string (The new-api family, Request body)"
     parts = [(name, (None, value)) for name, value in form.items() if name != "images"]
     assert client.http.post("/v1/videos", files=parts).status_code == 200
     assert sandbox.jobs()[-1]["encoding"] == "multipart"

@@ -1,4 +1,4 @@
-"""The Sora-compatible gateway as seed 3 has it, and the official SDK against it."""
+"""The Sora-compatible gateway as docs/gateways.md has it, and the official SDK against it."""
 
 import openai
 import pytest

@@ -1,4 +1,4 @@
-"""12AI as seed 1 has it."""
+"""12AI as docs/gateways.md has it."""
 
 import pytest
 

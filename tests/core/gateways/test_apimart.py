@@ -1,4 +1,4 @@
-"""APIMart: the rules of seed 4 and what becomes of a portable request."""
+"""APIMart: the rules of docs/gateways.md, and the translation of a portable request."""
 
 from __future__ import annotations
 

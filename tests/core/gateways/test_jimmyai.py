@@ -1,4 +1,4 @@
-"""JimmyAI: the rules of seed 5 and what becomes of a portable request."""
+"""JimmyAI: the rules of docs/gateways.md, and the translation of a portable request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OmniRouters: the rules of seed 2 and providers.md section 2, and what becomes of a portable request."""
+"""OmniRouters: the rules of docs/gateways.md, and the translation of a portable request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Sora-compatible gateway: the rules of seed 3 on native bodies, and what is sent as a form."""
+"""The Sora-compatible gateway: the rules of docs/gateways.md on native bodies, and what is sent as a form."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from prefect_omnivideo.core.errors import RequestError
+from prefect_omnivideo.core.gateways.sora import form_gateway
+from prefect_omnivideo.core.gateways.validation import check_native
 
 _IMAGE, _VIDEO, _AUDIO = "https://e.com/a.png", "https://e.com/a.mp4", "https://e.com/a.mp3"
 _GEMINI: dict[str, Any] = {"model": "gemini-omni", "prompt": "x"}
@@ -126,7 +130,7 @@ def test_documented_inputs_are_sent_as_they_are(body: dict[str, Any], call: Any)
 
 
 def test_a_local_file_makes_a_form_of_strings(call: Any) -> None:
-    """Scalars become strings, metadata becomes JSON in a string (providers.md, section 6.4)."""
+    """Scalars become strings, metadata JSON in a string (docs/gateways.md, The new-api family, Request body)."""
     body = _VEO | {"seconds": 8, "seed": 0, "cfg_scale": 0.5, "flag": True, "images": [], "user": None}
     sent = call("sora", body | {"metadata": {"名": [1, True]}, "input_reference": "frames/one.png"})
     assert sent.json is None
@@ -134,3 +138,33 @@ def test_a_local_file_makes_a_form_of_strings(call: Any) -> None:
     form = dict(sent.form)
     assert json.loads(form.pop("metadata")) == {"名": [1, True]}
     assert form == {"model": "veo3.1", "prompt": "x", "seconds": "8", "seed": "0", "cfg_scale": "0.5", "flag": "true"}
+
+
+def test_a_server_of_forms_is_sent_the_same_fields_without_a_file() -> None:
+    body = _VEO | {"seconds": 8, "flag": True, "metadata": {"a": [1]}, "external_task_id": "mine"}
+    sent = form_gateway.encode(check_native(form_gateway, body), "/v1/videos")
+    assert (sent.json, sent.files) == (None, ())
+    form = dict(sent.form)
+    assert json.loads(form.pop("metadata")) == {"a": [1]}
+    assert form == {"model": "veo3.1", "prompt": "x", "seconds": "8", "flag": "true", "external_task_id": "mine"}
+
+
+def test_a_server_of_forms_takes_a_local_image_all_the_same(call: Any) -> None:
+    body = _VEO | {"input_reference": "frames/one.png"}
+    assert form_gateway.encode(check_native(form_gateway, body), "/v1/videos") == call("sora", body)
+
+
+@pytest.mark.parametrize("field", ["images", "input_reference", "camera_control", "own_field"])
+def test_what_no_form_can_hold_is_refused_before_it_is_sent(field: str) -> None:
+    value = [_IMAGE] if field == "images" else {"image_url": _IMAGE}
+    with pytest.raises(RequestError) as caught:
+        check_native(form_gateway, _VEO | {field: value})
+    assert [problem.field for problem in caught.value.problems] == [field]
+    assert "cannot be sent in a form" in str(caught.value)
+
+
+def test_json_can_be_sent_in_a_form_as_a_text() -> None:
+    """As vllm-omni's `image_reference`."""
+    text = json.dumps({"image_url": _IMAGE})
+    sent = form_gateway.encode(check_native(form_gateway, _VEO | {"image_reference": text}), "/v1/videos")
+    assert dict(sent.form)["image_reference"] == text

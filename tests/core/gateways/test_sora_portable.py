@@ -1,4 +1,4 @@
-"""The Sora-compatible gateway: what becomes of a portable request in each dialect (providers.md, section 3)."""
+"""The Sora-compatible gateway: a portable request in each dialect (docs/gateways.md, Sora-compatible, Modes)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""12AI: the rules of seed 1 and what becomes of a portable request."""
+"""12AI: the rules of docs/gateways.md, and the translation of a portable request."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from prefect_omnivideo.core.gateways.validation import (
     is_link,
     is_video,
     media_suffix,
-    shorten,
     translate,
 )
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.request import VideoRequest
 
 _WISHES: dict[str, Any] = {

@@ -18,7 +18,7 @@ from prefect_omnivideo.core.records.model import stem
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.folder import Folder
-from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
 
@@ -105,12 +105,15 @@ async def test_a_folder_that_cannot_be_written(
 
 async def test_a_bucket_that_does_not_exist(sandbox: Sandbox, log: logging.Logger) -> None:
     with mock_aws():
-        bucket = Bucket(client(region_name="us-east-1", access_key_id="a", secret_access_key="b"), "no-such-bucket")
+        bucket = Bucket(
+            client(S3Options(region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")),
+            "no-such-bucket",
+        )
         await refused(sandbox, Records(bucket), log, "s3://no-such-bucket/.*create it or correct its name")
 
 
 async def test_a_bucket_without_permission(sandbox: Sandbox, log: logging.Logger) -> None:
-    made = client(region_name="us-east-1", access_key_id="a", secret_access_key="b")
+    made = client(S3Options(region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"))
     with Stubber(made) as server:
         server.add_client_error("put_object", "AccessDenied", http_status_code=403)
         await refused(sandbox, Records(Bucket(made, "videos")), log, "s3://videos/.*s3:PutObject")

@@ -91,7 +91,8 @@ async def test_a_page_is_no_video(fault: str, sandbox: Sandbox, records: Records
         await make(sandbox, "apimart", request, records, log)
     stored = records.load("batch", request)
     assert stored is not None
-    assert stored.record.state is VideoState.SUBMITTED, "it was paid for: a later run tries again"
+    assert stored.record.state is VideoState.FINISHED, "it was paid for: a later run tries again"
+    assert "not a video" in stored.record.attempt.trouble
     assert [name for name in records.store.names("") if name.endswith(".mp4")] == []
 
 
@@ -103,7 +104,8 @@ async def test_a_link_that_stays_forbidden_loses_nothing(
         await make(sandbox, "apimart", request, records, log)
     stored = records.load("batch", request)
     assert stored is not None
-    assert stored.record.state is VideoState.SUBMITTED
+    assert stored.record.state is VideoState.FINISHED
+    assert stored.record.attempt.answers
     assert stored.record.cost == 1.0, "that much is known of it"
     assert stored.record.attempt.finished_at is not None
 
@@ -197,18 +199,25 @@ async def test_a_video_larger_than_allowed_is_refused(sandbox: Sandbox, tmp_path
     assert stored.state is VideoState.STORED
 
 
-async def test_what_cannot_be_opened_is_no_video(
-    sandbox: Sandbox, records: Records, log: logging.Logger, monkeypatch: pytest.MonkeyPatch
+async def test_what_cannot_be_opened_is_kept_and_marked_doubtful(
+    sandbox: Sandbox,
+    records: Records,
+    log: logging.Logger,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Its outside was that of an MP4; it does not stay under the name of a video."""
+    """It was paid for, and others may be able to open it."""
 
     def refuse(_: object) -> None:
         raise NotAVideoError("not a video that can be opened")
 
     monkeypatch.setattr("prefect_omnivideo.core.media.probe.probe", refuse)
-    with pytest.raises(NotAVideoError):
-        await make(sandbox, "jimmyai", VideoRequest(prompt="only an outside"), records, log)
-    assert [name for name in records.store.names() if name.endswith(".mp4")] == []
+    record = await make(sandbox, "jimmyai", VideoRequest(prompt="only an outside"), records, log)
+    assert record.state is VideoState.STORED
+    assert record.files[0].doubt == "doubtful: not a video that can be opened"
+    assert record.attempt.answers, "the evidence is kept"
+    assert [name for name in records.store.names() if name.endswith(".mp4")] == [record.files[0].name]
+    assert "doubtful" in caplog.text
 
 
 async def test_videos_come_home_a_few_at_a_time(sandbox: Sandbox, tmp_path: Path, log: logging.Logger) -> None:

@@ -16,7 +16,7 @@ from prefect_omnivideo.core.jobs.wait import wait
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest
-from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from prefect_omnivideo.sandbox.s3server import S3Server
 from tests.accounts import credentials
@@ -34,11 +34,13 @@ async def make(
 
 def bucket_of(s3: S3Server, **settings: Any) -> Bucket:
     made = client(
-        endpoint_url=s3.endpoint_url,
-        region_name="us-east-1",
-        access_key_id=s3.access_key_id,
-        secret_access_key=s3.secret_access_key,
-        **settings,
+        S3Options(
+            endpoint_url=s3.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id=s3.access_key_id,
+            aws_secret_access_key=s3.secret_access_key,
+            **settings,
+        )
     )
     return Bucket(made, "videos", uuid.uuid4().hex)
 
@@ -74,7 +76,7 @@ async def test_the_object_says_what_it_is(s3: S3Server, log: logging.Logger, siz
 
 
 async def test_a_server_without_checksums_gets_none(sandbox: Sandbox, s3: S3Server, log: logging.Logger) -> None:
-    bucket = bucket_of(s3, request_checksum_calculation="when_required")
+    bucket = bucket_of(s3, request_checksums="when_required")
     record = await make(sandbox, bucket, VideoRequest(prompt="no checksums"), log)
     assert "ChecksumCRC32" not in head(bucket, record.files[0].name)
 

@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from prefect_omnivideo.core.records.compact import Packed, PackedRecords, pack
+from prefect_omnivideo.core.records.compact import Packed, PackedRecords, RecordsField, pack
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import parse, record_name
 from tests.core.records.samples import record, stored
@@ -39,7 +39,7 @@ def test_it_is_a_sequence_of_records() -> None:
 
 
 def test_it_is_a_field_like_a_list_of_records() -> None:
-    adapter = TypeAdapter(PackedRecords)
+    adapter = TypeAdapter(RecordsField)
     packed = adapter.validate_python(list(RECORDS[:2]))
     assert packed == RECORDS[:2]
     assert adapter.validate_python(packed) is packed

@@ -9,7 +9,6 @@ import asyncio
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from unittest import mock
 
 import httpx
@@ -26,6 +25,7 @@ from prefect_omnivideo.core.gateways.specification import Answer, HttpCall, Job,
 from prefect_omnivideo.core.jobs import deliver as delivery
 from prefect_omnivideo.core.jobs import submit as submission
 from prefect_omnivideo.core.jobs import wait as waiting
+from prefect_omnivideo.core.jobs.fetching import Fetching
 from prefect_omnivideo.core.records import model as record_module
 from prefect_omnivideo.core.records import resolve as settle
 from prefect_omnivideo.core.records.model import StoredFile, VideoRecord, VideoState
@@ -39,12 +39,15 @@ MOST_ACTORS = 3
 PROVIDER = get_gateway("apimart")
 ACCOUNT = Account(PROVIDER, "apimart", "https://gateway.example", SecretStr("key"), PROVIDER.routes[0])
 
-SUBMITTING, SUBMITTED, STORED, FAILED, UNKNOWN = VideoState
+SUBMITTING, SUBMITTED, FINISHED, STORED, FAILED, UNKNOWN = VideoState
 EDGES = {
     (SUBMITTING, SUBMITTED),
     (SUBMITTING, FAILED),
     (SUBMITTING, UNKNOWN),
-    (SUBMITTED, SUBMITTED),  # its end was seen
+    (SUBMITTED, FINISHED),  # its end was seen
+    (FINISHED, FINISHED),
+    (FINISHED, STORED),
+    (FINISHED, FAILED),
     (SUBMITTED, STORED),
     (SUBMITTED, FAILED),
     (UNKNOWN, SUBMITTED),  # whoever held the claim was slow, not dead
@@ -53,9 +56,8 @@ EDGES = {
     (FAILED, SUBMITTED),  # the same after a person's decision
 }
 BY_A_PERSON = {
-    *((state, FAILED) for state in (SUBMITTING, SUBMITTED, UNKNOWN, FAILED)),
-    (UNKNOWN, SUBMITTED),
-    (SUBMITTING, SUBMITTED),
+    *((state, FAILED) for state in (SUBMITTING, SUBMITTED, FINISHED, UNKNOWN, FAILED)),
+    *((state, SUBMITTED) for state in (SUBMITTING, SUBMITTED, FINISHED, UNKNOWN, FAILED)),
 }
 ANSWERS = {
     "no balance": Answer(402, {}, {"error": {"code": 402, "message": "insufficient balance"}}),
@@ -79,7 +81,7 @@ class RecordMachine(RuleBasedStateMachine):
             *(mock.patch.object(module, "now", self.now) for module in (record_module, submission, settle)),
             mock.patch.object(submission, "CLAIM_PAUSE", 0),
             mock.patch.object(GatewayClient, "_send", self.post),
-            mock.patch.object(delivery, "_fetch_all", fetch_all),
+            mock.patch.object(delivery.Fetching, "all", fetch_all),
         ]
         for patch in self.patches:
             patch.start()
@@ -235,7 +237,7 @@ class RecordMachine(RuleBasedStateMachine):
             assert (old.state, new.state) in EDGES
             if old.state is UNKNOWN or new.state is UNKNOWN:
                 self.is_its_business(actor, old)
-            if old.state is SUBMITTED:
+            if old.state in (SUBMITTED, FINISHED):
                 assert old.attempt.task_id == actor.awaits, "the end of one job is not that of another"
             if new.state is STORED:
                 assert new.files[0].sha256 == new.attempt.task_id, "the video of another job"
@@ -279,8 +281,8 @@ def task_ids(record: VideoRecord) -> set[str]:
     return {attempt.task_id for attempt in record.attempts if attempt.task_id}
 
 
-async def fetch_all(record: VideoRecord, job: Job, *_: Any) -> list[StoredFile]:
-    name = f"{record.stem}.mp4"
+async def fetch_all(fetching: Fetching, job: Job) -> list[StoredFile]:
+    name = f"{BATCH}/{REQUEST.slug}-{REQUEST.key}.mp4"
     return [
         StoredFile(
             name=name,

@@ -77,7 +77,7 @@ def test_update_meets_another(records: Records) -> None:
     ours, _ = records.claim(record())
     records.save(ours.record.submitted("task_1"), ours.etag)
     updated = records.update(ours, lambda current: current.finished(0.5, None))
-    assert (updated.record.state, updated.record.attempt.task_id, updated.record.cost) == ("submitted", "task_1", 0.5)
+    assert (updated.record.state, updated.record.attempt.task_id, updated.record.cost) == ("finished", "task_1", 0.5)
 
 
 def test_update_with_nothing_to_do(records: Records) -> None:

@@ -21,7 +21,7 @@ from prefect_omnivideo.core.references.parse import Reference, is_local, local_p
 from prefect_omnivideo.core.references.plan import check, object_link, passages
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.folder import Folder
-from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.sandbox.s3server import S3Server
 
 if TYPE_CHECKING:
@@ -223,7 +223,9 @@ def test_a_gateway_on_the_internet_cannot_fetch_from_a_server_inside(
     value: str, file: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(Path(file("cat.png", PNG)).parent)
-    inside = Bucket(client(endpoint_url="http://minio:9000", access_key_id="a", secret_access_key="b"), "videos")
+    inside = Bucket(
+        client(S3Options(endpoint_url="http://minio:9000", aws_access_key_id="a", aws_secret_access_key="b")), "videos"
+    )
     assert "http://minio:9000, a private address" in refusal({"images": (value,)}, "12ai", inside)
     check(VideoRequest(prompt="x", images=(value,)), account("12ai", "http://127.0.0.1:8700/12ai"), inside)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 import pytest
@@ -9,7 +10,8 @@ from markdown_it import MarkdownIt
 
 from prefect_omnivideo.core.errors import FailureCategory
 from prefect_omnivideo.core.reports.gallery import gallery
-from prefect_omnivideo.core.reports.report import ADVICE, BatchReport, title, what_to_do
+from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.reports.wording import ADVICE, resolve_command, title, what_to_do
 from tests.core.records.samples import attempt, record, stored
 
 HOSTILE = (
@@ -77,7 +79,17 @@ def test_unknown_is_said_as_it_is() -> None:
     assert "never sent again" in page
     assert "2026-08-01 09:30:00 UTC" in page
     assert "prod at https\\://api.apimart.ai" in page
-    assert f"`omnivideo resolve {record('six').key} --batch daily`" in page
+    assert f"`omnivideo resolve {record('six').key} --batch daily --store STORE --task-id TASK_ID`" in page
+    assert "`--resubmit`" in page
+    assert "`--abandon`" in page
+
+
+def test_commands_stay_code() -> None:
+    """Whatever the folder is called, its bar does not end the cell and its backticks do not end the code."""
+    batch = report(record("six").unknown(), store="file:///a`b|c")
+    rendered = MarkdownIt("commonmark").enable("table").render(batch.markdown())
+    assert rendered.count("<td>") == 2 * 4, "one row in each of two tables"
+    assert f"<code>{html.escape(resolve_command(batch.unknown[0], batch.store), quote=False)}</code>" in rendered
 
 
 @pytest.mark.parametrize("category", ADVICE)

@@ -13,7 +13,7 @@ from moto import mock_aws
 from prefect_omnivideo.core.errors import RequestError, StoreError, StoreUnavailableError, TransferError
 from prefect_omnivideo.core.sheets import source as sheets
 from prefect_omnivideo.core.sheets.source import SheetFile, read
-from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.core.transfer.fetch import Fetched, Source
 
 SIGNED = "https://files.example/a%20b.csv?signature=hush"
@@ -104,6 +104,6 @@ def test_an_object_through_the_default_chain(aws: Any) -> None:
 def test_an_object_of_the_stores_own_bucket_is_read_with_the_stores_client(
     aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = Bucket(client(access_key_id="own", secret_access_key="own"), "prompts")
+    own = Bucket(client(S3Options(aws_access_key_id="own", aws_secret_access_key="own")), "prompts")
     monkeypatch.setattr(sheets, "client", lambda: pytest.fail("the default chain was asked"))
     assert read("s3://prompts/sheets/My sheet.csv", at_most=9, bucket=own).name == "My sheet.csv"

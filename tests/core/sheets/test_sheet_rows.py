@@ -238,7 +238,7 @@ def test_mistakes_in_tables_are_named(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("a.txt", b"x", "no format that is read (accepted: .csv"),
+        ("a.txt", b"x", "no supported format (accepted: .csv"),
         ("a.csv", "prompt\nGrün\n".encode("latin-1"), "not in UTF-8 (line 2)"),
         ("a.xlsx", b"no archive", "no XLSX workbook"),
         ("a.json", b"{", "no JSON"),

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
+from pydantic import SecretStr
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError, StoreUnavailableError
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.storage.base import JSON, ETag
 from prefect_omnivideo.core.storage.folder import Folder
-from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from tests.core.records.samples import record as claim
 
 
@@ -37,7 +38,7 @@ class Rewriting(Folder):
 
 
 def made() -> Any:
-    return client(region_name="us-east-1", access_key_id="a", secret_access_key="b")
+    return client(S3Options(region_name="us-east-1", access_key_id="a", secret_access_key=SecretStr("b")))
 
 
 def test_etags_that_differ_are_found_out_before_a_claim(folder: Folder) -> None:

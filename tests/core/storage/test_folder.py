@@ -26,7 +26,7 @@ def broken(code: int) -> object:
     [
         ("fsync", errno.ENOSPC, "free some space"),
         ("fsync", errno.EDQUOT, "quota"),
-        ("fsync", errno.EIO, "see whether the disk"),
+        ("fsync", errno.EIO, "check the disk"),
         ("link", errno.EPERM, "choose another folder"),
         ("link", errno.ENOTSUP, "hard links"),
     ],

@@ -88,7 +88,7 @@ def test_on_s3(server: Server, s3: S3Server, seaweed: Bucket) -> None:
             for upload in uploads()
         )
 
-    settings = {"access_key_id": s3.access_key_id, "secret_access_key": s3.secret_access_key}
+    settings = {"aws_access_key_id": s3.access_key_id, "aws_secret_access_key": s3.secret_access_key}
     settings |= {"endpoint_url": s3.endpoint_url, "region_name": "us-east-1"}
     kill_halfway(server, {"client": settings, "bucket": "videos", "prefix": seaweed.prefix}, a_part_is_there)
     assert len(uploads()) == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.media.probe import poster, probe
 from prefect_omnivideo.core.storage.ranged import RangedFile
-from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.sandbox.s3server import S3Server
 from tests.core.media.test_media import film
 from tests.core.transfer.lying_server import box
@@ -49,10 +49,12 @@ class Traffic(NamedTuple):
 @pytest.fixture
 def traffic(s3: S3Server, seaweed: Bucket) -> Traffic:
     made = client(
-        endpoint_url=s3.endpoint_url,
-        region_name="us-east-1",
-        access_key_id=s3.access_key_id,
-        secret_access_key=s3.secret_access_key,
+        S3Options(
+            endpoint_url=s3.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id=s3.access_key_id,
+            aws_secret_access_key=s3.secret_access_key,
+        )
     )
     answers: list[int] = []
 

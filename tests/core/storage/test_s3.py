@@ -14,7 +14,7 @@ from botocore.exceptions import ConnectionClosedError
 from botocore.stub import Stubber
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError, StoreUnavailableError
-from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.sandbox.s3server import S3Server
 
 SECRET = "the-secret-that-must-not-leak"
@@ -30,8 +30,8 @@ def settings(s3: S3Server, **changes: Any) -> dict[str, Any]:
     return {
         "endpoint_url": s3.endpoint_url,
         "region_name": "us-east-1",
-        "access_key_id": s3.access_key_id,
-        "secret_access_key": s3.secret_access_key,
+        "aws_access_key_id": s3.access_key_id,
+        "aws_secret_access_key": s3.secret_access_key,
         "addressing_style": "path",
         **changes,
     }
@@ -42,7 +42,7 @@ def settings(s3: S3Server, **changes: Any) -> dict[str, Any]:
 def test_lost_answer(s3: S3Server, seaweed: Bucket, method: str) -> None:
     """A write whose answer was lost is sent again and meets itself: it is ours, not somebody else's."""
     before = seaweed.create("a.json", b"0") if method == "replace" else ""
-    flaky = Bucket(client(**settings(s3)), seaweed.bucket, seaweed.prefix)
+    flaky = Bucket(client(S3Options(**settings(s3))), seaweed.bucket, seaweed.prefix)
     sent: list[bytes] = []
 
     def lose_the_answer(request: Any, **_: Any) -> None:
@@ -103,7 +103,7 @@ def test_conflicts(code: str) -> None:
 
 def refusing(code: str, status: int, *, then: str = "") -> Bucket:
     """A bucket of a server that answers a write with an error, and a look at the object with another one."""
-    made = client(region_name="eu-central-1", access_key_id="a", secret_access_key=SECRET)
+    made = client(S3Options(region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key=SECRET))
     stubber = Stubber(made)
     stubber.add_client_error("put_object", code, "the server's own words", http_status_code=status)
     if then:
@@ -116,7 +116,12 @@ def refusing(code: str, status: int, *, then: str = "") -> Bucket:
 def test_unreachable() -> None:
     """Nobody listens: it may help to wait."""
     made = client(
-        endpoint_url="http://127.0.0.1:9", region_name="us-east-1", access_key_id="a", secret_access_key=SECRET
+        S3Options(
+            endpoint_url="http://127.0.0.1:9",
+            region_name="us-east-1",
+            aws_access_key_id="a",
+            aws_secret_access_key=SECRET,
+        )
     )
     with pytest.raises(StoreUnavailableError, match="cannot be reached") as raised:
         Bucket(made, "videos").check()
@@ -126,33 +131,33 @@ def test_unreachable() -> None:
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [
-        ({"access_key_id": "WRONG"}, "access key is not known"),
-        ({"secret_access_key": SECRET}, "secret does not belong"),
+        ({"aws_access_key_id": "WRONG"}, "access key is not known"),
+        ({"aws_secret_access_key": SECRET}, "secret does not belong"),
     ],
 )
 def test_wrong_keys(s3: S3Server, changes: dict[str, str], advice: str) -> None:
     """A real server refuses them, and the secret stays out of the error."""
     with pytest.raises(StoreError, match=advice) as raised:
-        Bucket(client(**settings(s3, **changes)), "videos").check()
+        Bucket(client(S3Options(**settings(s3, **changes))), "videos").check()
     assert SECRET not in repr(raised.value)
 
 
 def test_no_bucket(s3: S3Server) -> None:
     with pytest.raises(StoreError, match="no such bucket"):
-        Bucket(client(**settings(s3)), "nobody-made-this").check()
+        Bucket(client(S3Options(**settings(s3))), "nobody-made-this").check()
 
 
 @pytest.mark.parametrize("url", ["s3.example.com", "https://user:word@s3.example.com", "ftp://s3.example.com"])
 def test_endpoint(url: str) -> None:
     """An address that boto would not take, or that carries a password, is refused without being repeated."""
     with pytest.raises(StoreError, match="endpoint_url must be") as raised:
-        client(endpoint_url=url)
+        client(S3Options(endpoint_url=url))
     assert "word@" not in str(raised.value)
 
 
 def test_half_a_key() -> None:
     with pytest.raises(StoreError, match="belong together"):
-        client(region_name="us-east-1", access_key_id="a")
+        client(S3Options(region_name="us-east-1", aws_access_key_id="a"))
 
 
 def test_presigned_link(seaweed: Bucket) -> None:
@@ -189,7 +194,7 @@ def test_clean_takes_old_uploads_of_its_own(seaweed: Bucket) -> None:
 def test_a_part_that_is_sent_again_is_whole(
     s3: S3Server, seaweed: Bucket, checksums: Literal["when_supported", "when_required"]
 ) -> None:
-    made = client(**settings(s3), request_checksum_calculation=checksums)
+    made = client(S3Options(**settings(s3), request_checksums=checksums))
     lost: list[int] = []
 
     def lose(request: Any, **_: Any) -> None:
@@ -207,7 +212,7 @@ def test_a_part_that_is_sent_again_is_whole(
 @pytest.mark.parametrize(("operation", "size"), [("PutObject", 300_000), ("UploadPart", 20 * 1024 * 1024)])
 def test_bytes_damaged_on_the_way(s3: S3Server, seaweed: Bucket, operation: str, size: int) -> None:
     """S3 holds what arrives against the checksum that was sent along; nothing becomes visible or stays behind."""
-    made = client(**settings(s3))
+    made = client(S3Options(**settings(s3)))
 
     def damage(request: Any, **_: Any) -> None:
         request.headers.replace_header("x-amz-checksum-crc32", "AAAAAA==")
@@ -224,7 +229,7 @@ def test_bytes_damaged_on_the_way(s3: S3Server, seaweed: Bucket, operation: str,
 def test_metadata_and_classes(moto: Bucket) -> None:
     """Encryption is for all objects, the storage class for videos alone; metadata beyond ASCII survives."""
     made = vars(moto)["_client"]
-    bucket = Bucket(made, "videos", "/p/", server_side_encryption="AES256", storage_class="STANDARD_IA")
+    bucket = Bucket(made, "videos", "/p/", S3Options(server_side_encryption="AES256", storage_class="STANDARD_IA"))
     bucket.write("a.mp4", io.BytesIO(b"1"), content_type="video/mp4", metadata={"prompt": "Äpfel\n"})
     bucket.create("a.json", b"{}")
     video = made.head_object(Bucket="videos", Key="p/a.mp4")

@@ -4,7 +4,7 @@ import json
 import sys
 
 from prefect_omnivideo.core.storage.folder import Folder
-from prefect_omnivideo.core.storage.s3 import Bucket, client
+from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.core.transfer.transfer import Source, transfer
 
 if __name__ == "__main__":
@@ -12,6 +12,6 @@ if __name__ == "__main__":
     place = order["folder"]
     transfer(
         Source(order["url"], order["url"]),
-        Folder(place) if place else Bucket(client(**order["client"]), order["bucket"], order["prefix"]),
+        Folder(place) if place else Bucket(client(S3Options(**order["client"])), order["bucket"], order["prefix"]),
         order["name"],
     )

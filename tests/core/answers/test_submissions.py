@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 
-from prefect_omnivideo.core.errors import SubmissionUnknownError
-from prefect_omnivideo.core.gateways.answers import read_submission
+from prefect_omnivideo.core.answers.submission import read_submission
 from prefect_omnivideo.core.gateways.registry import get_gateway
-from prefect_omnivideo.core.gateways.specification import Answer, JobStatus
+from prefect_omnivideo.core.gateways.specification import Accepted, Answer, Job, Unknown
+from prefect_omnivideo.core.gateways.words import JobStatus
 
 QUEUED, RUNNING, SUCCEEDED = JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.SUCCEEDED
+
+
+def _accepted(gateway: str, answer: Answer) -> Job:
+    outcome = read_submission(get_gateway(gateway), answer)
+    assert isinstance(outcome, Accepted), outcome
+    return outcome.job
 
 
 def _answer(body: Any, status: int = 200, **headers: str) -> Answer:
@@ -27,29 +33,31 @@ def _answer(body: Any, status: int = 200, **headers: str) -> Answer:
             {"id": "task_xxx", "status": "queued", "model": "omni_flash-10s", "created_at": 1760000000},
             "task_xxx",
             QUEUED,
-            id="seed 1",
+            id="12AI",
         ),
         pytest.param(
             "12ai",
             {"id": "task_1", "task_id": "task_1", "object": "video", "status": "queued", "progress": 0, "size": "1x1"},
             "task_1",
             QUEUED,
-            id="section 1: third-party log",
+            id="12AI: third-party log",
         ),
-        pytest.param("12ai", {"id": "task_1", "status": ""}, "task_1", QUEUED, id="section 1: Veo page, empty status"),
-        pytest.param("omnirouters", {"task_id": "t"}, "t", QUEUED, id="seed 2: task_id, very early new-api"),
-        pytest.param("omnirouters", {"taskId": "t", "status": "queued"}, "t", QUEUED, id="seed 2: taskId"),
-        pytest.param("omnirouters", {"id": "t", "status": "submitted"}, "t", QUEUED, id="seed 2: id"),
-        pytest.param("omnirouters", {"data": {"task_id": "t", "status": "queued"}}, "t", QUEUED, id="seed 2: data"),
-        pytest.param("omnirouters", {"result": {"taskId": "t"}}, "t", QUEUED, id="seed 2: result"),
-        pytest.param("omnirouters", {"output": {"id": "t"}}, "t", QUEUED, id="seed 2: output"),
-        pytest.param("omnirouters", {"data": [{"id": "t"}]}, "t", QUEUED, id="seed 2: data list"),
+        pytest.param("12ai", {"id": "task_1", "status": ""}, "task_1", QUEUED, id="12AI: Veo page, empty status"),
+        pytest.param("omnirouters", {"task_id": "t"}, "t", QUEUED, id="OmniRouters: task_id, very early new-api"),
+        pytest.param("omnirouters", {"taskId": "t", "status": "queued"}, "t", QUEUED, id="OmniRouters: taskId"),
+        pytest.param("omnirouters", {"id": "t", "status": "submitted"}, "t", QUEUED, id="OmniRouters: id"),
+        pytest.param(
+            "omnirouters", {"data": {"task_id": "t", "status": "queued"}}, "t", QUEUED, id="OmniRouters: data"
+        ),
+        pytest.param("omnirouters", {"result": {"taskId": "t"}}, "t", QUEUED, id="OmniRouters: result"),
+        pytest.param("omnirouters", {"output": {"id": "t"}}, "t", QUEUED, id="OmniRouters: output"),
+        pytest.param("omnirouters", {"data": [{"id": "t"}]}, "t", QUEUED, id="OmniRouters: data list"),
         pytest.param(
             "omnirouters",
             {"code": "success", "message": "", "data": {"id": 17, "task_id": "t", "status": "NOT_START"}},
             "t",
             QUEUED,
-            id="section 6.7: row number beside task_id",
+            id="generations: row number beside task_id",
         ),
         pytest.param("omnirouters", {"task_id": 4711}, "4711", QUEUED, id="numeric task_id"),
         pytest.param(
@@ -60,7 +68,7 @@ def _answer(body: Any, status: int = 200, **headers: str) -> Answer:
             {"id": "outer", "status": "queued", "data": {"id": "upstream", "status": "processing"}},
             "outer",
             QUEUED,
-            id="section 6.5: public id, not the upstream one",
+            id="submission answer: public id, not the upstream one",
         ),
         pytest.param(
             "omnirouters",
@@ -82,9 +90,9 @@ def _answer(body: Any, status: int = 200, **headers: str) -> Answer:
             | {"created_at": 1760000000123, "seconds": "8"},
             "v",
             QUEUED,
-            id="section 3: milliseconds",
+            id="Sora-compatible: milliseconds",
         ),
-        pytest.param("sora", {"id": "v", "status": "in_progress"}, "v", RUNNING, id="section 3: in_progress"),
+        pytest.param("sora", {"id": "v", "status": "in_progress"}, "v", RUNNING, id="Sora-compatible: in_progress"),
         pytest.param(
             "sora",
             {"id": "v", "status": "completed", "video_url": "https://e.com/v.mp4"},
@@ -98,7 +106,7 @@ def _answer(body: Any, status: int = 200, **headers: str) -> Answer:
             {"code": 200, "data": [{"status": "submitted", "task_id": "task_01KS"}]},
             "task_01KS",
             QUEUED,
-            id="seed 4: list",
+            id="APIMart: list",
         ),
         pytest.param(
             "apimart",
@@ -108,28 +116,28 @@ def _answer(body: Any, status: int = 200, **headers: str) -> Answer:
             },
             "task_1",
             QUEUED,
-            id="section 4: object",
+            id="APIMart: object",
         ),
-        pytest.param("apimart", {"code": "200", "data": [{"id": "t"}]}, "t", QUEUED, id="section 4: code as text"),
+        pytest.param("apimart", {"code": "200", "data": [{"id": "t"}]}, "t", QUEUED, id="APIMart: code as text"),
         pytest.param(
             "jimmyai",
             {"code": "20000", "msg": "ok", "data": {"task_id": "t", "status": "queued", "created_at": 123}},
             "t",
             QUEUED,
-            id="seed 5",
+            id="JimmyAI",
         ),
-        pytest.param("jimmyai", {"code": 20000, "data": {"task_id": "t"}}, "t", QUEUED, id="section 5: code as number"),
-        pytest.param("jimmyai", {"task_id": "t", "status": "pending"}, "t", QUEUED, id="section 5: no envelope"),
+        pytest.param("jimmyai", {"code": 20000, "data": {"task_id": "t"}}, "t", QUEUED, id="JimmyAI: code as number"),
+        pytest.param("jimmyai", {"task_id": "t", "status": "pending"}, "t", QUEUED, id="JimmyAI: no envelope"),
     ],
 )
 def test_the_accepted_job(gateway: str, body: Any, task_id: str, status: JobStatus) -> None:
-    job = read_submission(get_gateway(gateway), _answer(body))
+    job = _accepted(gateway, _answer(body))
     assert (job.task_id, job.status) == (task_id, status)
 
 
 @pytest.mark.parametrize("stamp", [1760000000, 1760000000000, "1760000000"])
 def test_times_are_seconds_or_milliseconds(stamp: int | str) -> None:
-    job = read_submission(get_gateway("sora"), _answer({"id": "v", "created_at": stamp}))
+    job = _accepted("sora", _answer({"id": "v", "created_at": stamp}))
     assert job.created_at == datetime(2025, 10, 9, 8, 53, 20, tzinfo=UTC)
 
 
@@ -140,7 +148,6 @@ def test_times_are_seconds_or_milliseconds(stamp: int | str) -> None:
         {},
         [],
         "ok",
-        [{"task_id": "t"}],
         {"code": "success", "data": None},
         {"code": "success", "data": {"id": 17}},
         {"id": ""},
@@ -155,12 +162,13 @@ def test_times_are_seconds_or_milliseconds(stamp: int | str) -> None:
 )
 def test_a_good_answer_without_a_task_id_is_unknown(body: Any) -> None:
     """The job may exist: such an answer is neither an acceptance nor a refusal."""
-    with pytest.raises(SubmissionUnknownError, match="without a task id"):
-        read_submission(get_gateway("omnirouters"), _answer(body))
+    outcome = read_submission(get_gateway("omnirouters"), _answer(body))
+    assert isinstance(outcome, Unknown)
+    assert "without a task id" in outcome.message
 
 
 def test_any_2xx_is_an_acceptance() -> None:
-    assert read_submission(get_gateway("sora"), _answer({"id": "v"}, status=202)).task_id == "v"
+    assert _accepted("sora", _answer({"id": "v"}, status=202)).task_id == "v"
 
 
 @pytest.mark.parametrize(
@@ -175,5 +183,5 @@ def test_any_2xx_is_an_acceptance() -> None:
     ids=str,
 )
 def test_when_to_ask_next(headers: dict[str, str], seconds: float | None) -> None:
-    job = read_submission(get_gateway("sora"), _answer({"id": "v"}, **headers))
+    job = _accepted("sora", _answer({"id": "v"}, **headers))
     assert job.poll_after == seconds

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from prefect_omnivideo.core.answers.status import job_failure, read_status
 from prefect_omnivideo.core.errors import StatusUnavailableError
-from prefect_omnivideo.core.gateways.answers import job_failure, normalise, read_status
 from prefect_omnivideo.core.gateways.registry import get_gateway
-from prefect_omnivideo.core.gateways.specification import Answer, Job, JobStatus
+from prefect_omnivideo.core.gateways.specification import Answer, Job, Link
+from prefect_omnivideo.core.gateways.words import JobStatus, normalise
 
 _URL, _OTHER = "https://cdn.example.com/v.mp4", "https://cdn.example.com/w.mp4"
 
@@ -60,8 +61,15 @@ def test_every_documented_word(gateway: str, word: str, neutral: str) -> None:
 @pytest.mark.parametrize("gateway", _WORDS)
 @pytest.mark.parametrize("word", ["almost", "success_ish", "完成", 200, "50%"], ids=str)
 def test_an_unknown_word_means_the_job_goes_on(gateway: str, word: Any) -> None:
-    job = _status(gateway, {"task_id": "task_1", "status": word, "video_url": _URL, "progress": 100})
-    assert (job.status, job.urls, job.status_word) == (JobStatus.RUNNING, (), str(word))
+    job = _status(gateway, {"task_id": "task_1", "status": word, "progress": 100, "doc_url": "https://e.com/help"})
+    assert (job.status, job.links, job.status_word) == (JobStatus.RUNNING, (), str(word))
+
+
+@pytest.mark.parametrize("gateway", _WORDS)
+@pytest.mark.parametrize("word", ["almost", "完成", 200], ids=str)
+def test_a_link_to_a_video_says_more_than_an_unknown_word(gateway: str, word: Any) -> None:
+    job = _status(gateway, {"task_id": "task_1", "status": word, "video_url": _URL})
+    assert (job.status, [link.url for link in job.links]) == (JobStatus.SUCCEEDED, [_URL])
 
 
 @pytest.mark.parametrize("word", [" Completed ", "COMPLETED"])
@@ -78,57 +86,63 @@ def test_hyphens_and_blanks_count_as_underscores(word: str) -> None:
 @pytest.mark.parametrize(
     ("gateway", "body", "urls"),
     [
+        pytest.param("12ai", {"id": "t", "status": "completed", "progress": 100, "video_url": _URL}, [_URL], id="12AI"),
+        pytest.param("omnirouters", {"status": "success", "url": _URL}, [_URL], id="OmniRouters: url"),
         pytest.param(
-            "12ai", {"id": "t", "status": "completed", "progress": 100, "video_url": _URL}, [_URL], id="seed 1"
+            "omnirouters", {"status": "done", "urls": [_URL, _OTHER]}, [_URL, _OTHER], id="OmniRouters: urls list"
         ),
-        pytest.param("omnirouters", {"status": "success", "url": _URL}, [_URL], id="seed 2: url"),
-        pytest.param("omnirouters", {"status": "done", "urls": [_URL, _OTHER]}, [_URL, _OTHER], id="seed 2: urls list"),
-        pytest.param("omnirouters", {"status": "done", "urls": _URL}, [_URL], id="seed 2: urls text"),
-        pytest.param("omnirouters", {"data": {"status": "success", "video_url": _URL}}, [_URL], id="seed 2: in data"),
-        pytest.param("omnirouters", {"result": {"status": "done", "urls": [_URL]}}, [_URL], id="seed 2: in result"),
-        pytest.param("omnirouters", {"status": "done", "output": {"url": _URL}}, [_URL], id="seed 2: in output"),
-        pytest.param("omnirouters", {"status": "done", "output": [{"url": _URL}]}, [_URL], id="section 3: output[0]"),
+        pytest.param("omnirouters", {"status": "done", "urls": _URL}, [_URL], id="OmniRouters: urls text"),
+        pytest.param(
+            "omnirouters", {"data": {"status": "success", "video_url": _URL}}, [_URL], id="OmniRouters: in data"
+        ),
+        pytest.param(
+            "omnirouters", {"result": {"status": "done", "urls": [_URL]}}, [_URL], id="OmniRouters: in result"
+        ),
+        pytest.param("omnirouters", {"status": "done", "output": {"url": _URL}}, [_URL], id="OmniRouters: in output"),
+        pytest.param(
+            "omnirouters", {"status": "done", "output": [{"url": _URL}]}, [_URL], id="Sora-compatible: output[0]"
+        ),
         pytest.param("omnirouters", {"status": "done", "data": {"video_url": _URL}}, [_URL], id="link alone in data"),
         pytest.param(
             "omnirouters", {"status": "done", "result": {"id": "x", "url": _URL}}, [_URL], id="link with an id"
         ),
-        pytest.param("sora", {"id": "v", "status": "completed", "metadata": {"url": _URL}}, [_URL], id="section 6.6"),
-        pytest.param("sora", {"id": "v", "status": "completed"}, [], id="section 6.6: no link, /content serves it"),
+        pytest.param("sora", {"id": "v", "status": "completed", "metadata": {"url": _URL}}, [_URL], id="/v1/videos"),
+        pytest.param("sora", {"id": "v", "status": "completed"}, [], id="/v1/videos: no link, /content serves it"),
         pytest.param(
             "sora",
             {"id": "v", "status": "completed", "video_url": _OTHER, "url": _URL},
             [_OTHER],
-            id="seed 3: preference",
+            id="Sora-compatible: preference",
         ),
         pytest.param(
             "sora",
             {"code": "success", "data": {"id": 7, "task_id": "t", "status": "SUCCESS", "result_url": _URL}},
             [_URL],
-            id="section 6.7: result_url",
+            id="generations: result_url",
         ),
         pytest.param(
             "sora",
             {"code": "success", "data": {"task_id": "t", "status": "SUCCESS", "fail_reason": _URL}},
             [_URL],
-            id="section 6.7: old rows keep it in fail_reason",
+            id="generations: old rows keep it in fail_reason",
         ),
         pytest.param(
             "sora",
             {"code": "success", "data": {"task_id": "t", "status": "succeeded", "url": _URL, "format": "mp4"}},
             [_URL],
-            id="section 6.7: Gemini channels",
+            id="generations: Gemini channels",
         ),
         pytest.param(
             "apimart",
             {"code": 200, "data": {"id": "t", "status": "completed", "result": {"videos": [{"url": [_URL]}]}}},
             [_URL],
-            id="seed 4: list",
+            id="APIMart: list",
         ),
         pytest.param(
             "apimart",
             {"code": 200, "data": {"id": "t", "status": "completed", "result": {"videos": [{"url": _URL}]}}},
             [_URL],
-            id="section 4: text",
+            id="APIMart: text",
         ),
         pytest.param(
             "apimart",
@@ -141,26 +155,24 @@ def test_hyphens_and_blanks_count_as_underscores(word: str) -> None:
                 },
             },
             [_URL, _OTHER],
-            id="section 4: several files",
+            id="APIMart: several files",
         ),
         pytest.param(
             "jimmyai",
             {"code": "20000", "data": {"task_id": "t", "status": "completed", "result": {"video_url": _URL}}},
             [_URL],
-            id="section 5",
+            id="JimmyAI",
         ),
         pytest.param(
-            "jimmyai", {"status": "completed", "result": {"video_url": _URL}}, [_URL], id="section 5: no envelope"
+            "jimmyai", {"status": "completed", "result": {"video_url": _URL}}, [_URL], id="JimmyAI: no envelope"
         ),
         pytest.param(
             "jimmyai",
             {"code": 20000, "data": {"status": "success", "mediaUrl": _URL}},
             [_URL],
-            id="section 5: mediaUrl",
+            id="JimmyAI: mediaUrl",
         ),
-        pytest.param(
-            "jimmyai", {"code": 20000, "data": {"status": "success", "url": _URL}}, [_URL], id="section 5: url"
-        ),
+        pytest.param("jimmyai", {"code": 20000, "data": {"status": "success", "url": _URL}}, [_URL], id="JimmyAI: url"),
         pytest.param("sora", {"id": "v", "status": "completed", "url": "not a link"}, [], id="not a link"),
         pytest.param("sora", {"id": "v", "status": "completed", "url": "file:///etc/passwd"}, [], id="not http"),
         pytest.param("sora", {"id": "v", "status": "completed", "url": "http://["}, [], id="broken link"),
@@ -174,14 +186,14 @@ def test_hyphens_and_blanks_count_as_underscores(word: str) -> None:
 )
 def test_links_of_a_finished_job(gateway: str, body: Any, urls: list[str]) -> None:
     job = _status(gateway, body)
-    assert (job.status, list(job.urls)) == (JobStatus.SUCCEEDED, urls)
+    assert (job.status, [link.url for link in job.links if link.is_documented]) == (JobStatus.SUCCEEDED, urls)
 
 
 @pytest.mark.parametrize("word", ["FAILURE", "IN_PROGRESS", "QUEUED", "UNKNOWN"])
 def test_there_are_no_links_before_success(word: str) -> None:
-    """On FAILURE, result_url may hold the error's text or a stale link (section 6.7)."""
+    """On FAILURE, result_url may hold an error or a stale link (docs/gateways.md, Status on /v1/video/generations)."""
     body = {"code": "success", "data": {"task_id": "t", "status": word, "result_url": _URL, "fail_reason": _URL}}
-    assert _status("omnirouters", body).urls == ()
+    assert _status("omnirouters", body).links == ()
 
 
 @pytest.mark.parametrize(
@@ -189,10 +201,10 @@ def test_there_are_no_links_before_success(word: str) -> None:
     [("FAILURE", "IN_PROGRESS", "failed"), ("IN_PROGRESS", "completed", "running"), ("QUEUED", "processing", "queued")],
 )
 def test_the_outer_status_counts(outer: str, inner: str, status: str) -> None:
-    """data.data may lag behind (section 6.7); its links are not looked at either."""
+    """data.data may lag behind (docs/gateways.md, Status on /v1/video/generations); its links are ignored too."""
     raw = {"id": "upstream", "status": inner, "video_url": _URL}
     job = _status("sora", {"code": "success", "data": {"task_id": "t", "status": outer, "data": raw}})
-    assert (job.status, job.urls, job.task_id) == (JobStatus(status), (), "task_1")
+    assert (job.status, job.links, job.task_id) == (JobStatus(status), (), "task_1")
 
 
 def test_the_envelope_of_an_answer_has_no_say() -> None:
@@ -200,7 +212,7 @@ def test_the_envelope_of_an_answer_has_no_say() -> None:
     assert _status("sora", body).status is JobStatus.RUNNING
 
 
-def test_the_whole_success_example_of_seed_4() -> None:
+def test_the_whole_success_example_of_apimart() -> None:
     data: dict[str, Any] = {"id": "task_1", "status": "completed", "progress": 100, "created": 1779246294}
     data |= {"completed": 1779246334, "actual_time": 40, "estimated_time": 60, "cost": 1.0, "credits_cost": 10}
     data |= {"result": {"videos": [{"url": [_URL], "expires_at": 1779332760}]}}
@@ -209,7 +221,7 @@ def test_the_whole_success_example_of_seed_4() -> None:
         status=JobStatus.SUCCEEDED,
         status_word="completed",
         progress=100.0,
-        urls=(_URL,),
+        links=(Link(_URL, "result.videos[].url"),),
         expires_at=datetime.fromtimestamp(1779332760, UTC),
         cost=1.0,
         credits=10.0,
@@ -243,7 +255,7 @@ def test_progress_is_told_but_decides_nothing(progress: Any, percent: float | No
 
 
 def test_completed_at_counts_only_when_completed() -> None:
-    """The gateway fills it early (section 6.6)."""
+    """The gateway fills it early (docs/gateways.md, Status on /v1/videos)."""
     assert _status("sora", {"id": "v", "status": "in_progress", "completed_at": 1760000000}).completed_at is None
 
 
@@ -296,9 +308,23 @@ def test_an_unreadable_status_is_no_status(body: Any) -> None:
             {"code": "success", "data": {"task_id": "t", "status": "FAILURE", "fail_reason": "内容违规"}},
             "",
             "内容违规",
+            "gateway error",
+        ),
+        ("omnirouters", {"status": "failed", "message": "quota used up"}, "", "quota used up", "gateway error"),
+        (
+            "sora",
+            {"id": "t", "status": "failed", "error": {"code": "content_policy_violation", "message": "no"}},
+            "content_policy_violation",
+            "no",
             "moderated",
         ),
-        ("omnirouters", {"status": "failed", "message": "quota used up"}, "", "quota used up", "no balance"),
+        (
+            "sora",
+            {"id": "t", "status": "failed", "error": {"code": "insufficient_quota", "message": "no"}},
+            "insufficient_quota",
+            "no",
+            "no balance",
+        ),
     ],
     ids=lambda value: str(value)[:70],
 )

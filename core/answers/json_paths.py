@@ -1,0 +1,150 @@
+"""Finding values in JSON of uncertain shape: by JMESPath where the place is known, by walking where it is not."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple, cast
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import JsonValue
+
+_EPOCH_MILLISECONDS = 1e11
+"""Larger numbers are milliseconds (docs/gateways.md, Sora-compatible)."""
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""Legal in JSON, refused by logs, files and databases."""
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DEEPEST = 16
+_MOST_NODES = 20_000
+
+
+class Node(NamedTuple):
+    """A value within an answer."""
+
+    path: str
+    """Where it stands, as a JMESPath expression. Within a text that holds JSON, the path goes on behind ` > `."""
+    keys: tuple[str, ...]
+    """The names on the way to it, without list positions."""
+    value: JsonValue
+
+
+def search(value: JsonValue | Mapping[str, JsonValue], expression: str) -> list[JsonValue]:
+    """Every value that a JMESPath expression finds; lists count as their items."""
+    try:
+        found: JsonValue = jmespath.search(expression, value)
+    except JMESPathError:  # a function that meets a value of another type
+        return []
+    return list(_flat(found))
+
+
+def walk(body: JsonValue) -> Iterator[Node]:
+    """Every value of an answer, breadth first, into lists and into texts that hold JSON."""
+    waiting = deque([Node("", (), body)])
+    left = _MOST_NODES
+    while waiting and left:
+        left -= 1
+        node = waiting.popleft()
+        yield node
+        if len(node.keys) > _DEEPEST:
+            continue
+        value, path = node.value, node.path
+        if isinstance(value, str) and (inner := _parsed(value)) is not None:
+            value, path = inner, f"{path} > "
+        if isinstance(value, dict):
+            waiting.extend(Node(_join(path, name), (*node.keys, name), item) for name, item in value.items())
+        elif isinstance(value, list):
+            waiting.extend(Node(f"{path}[{at}]", node.keys, item) for at, item in enumerate(value))
+
+
+def objects(body: JsonValue, but: frozenset[str] = frozenset()) -> Iterator[Node]:
+    """Every object of an answer, breadth first, but for what stands under one of these keys (see `plain`)."""
+    for node in walk(body):
+        value = _parsed(node.value) if isinstance(node.value, str) else node.value
+        if isinstance(value, dict) and not any(plain(key) in but for key in node.keys):
+            yield node._replace(value=value)
+
+
+def texts_of(body: JsonValue) -> frozenset[str]:
+    """Every text within a request: what an answer may repeat."""
+    return frozenset(node.value for node in walk(body) if isinstance(node.value, str) and node.value)
+
+
+def plain(key: str) -> str:
+    """A key without case, underscores and hyphens: `taskId`, `task_id` and `TASK-ID` are one."""
+    return re.sub(r"[\W_]+", "", key).lower()
+
+
+def first_text(value: JsonValue | Mapping[str, JsonValue], expressions: tuple[str, ...]) -> str:
+    """The first text or number that one of the expressions finds."""
+    for expression in expressions:
+        for found in search(value, expression):
+            if text := text_of(found):
+                return text
+    return ""
+
+
+def text_of(value: JsonValue) -> str:
+    """A text or a number as a printable text; empty for anything else."""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return ""
+    return _UNPRINTABLE.sub("\ufffd", str(value)).strip()
+
+
+def first_number(value: JsonValue | Mapping[str, JsonValue], expressions: tuple[str, ...]) -> float | None:
+    """The first number that one of the expressions finds, also when written as a text."""
+    return as_number(first_text(value, expressions))
+
+
+def as_number(text: str) -> float | None:
+    """The finite number a text stands for."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def first_time(value: JsonValue | Mapping[str, JsonValue], expressions: tuple[str, ...]) -> datetime | None:
+    """Epoch seconds, or milliseconds when too large for seconds."""
+    number = first_number(value, expressions)
+    if number is None or number <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(number / 1000 if number > _EPOCH_MILLISECONDS else number, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def percent(value: JsonValue) -> float | None:
+    """Progress as a number or as "30%", kept within 0 and 100."""
+    number = None if isinstance(value, bool) else as_number(str(value).strip().removesuffix("%"))
+    return None if number is None else min(100.0, max(0.0, number))
+
+
+def _flat(value: JsonValue) -> Iterator[JsonValue]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _flat(item)
+    elif value is not None:
+        yield value
+
+
+def _parsed(text: str) -> JsonValue:
+    """What a text holds that is itself a JSON object or list; None when it is none."""
+    if text[:1] not in ("{", "[") and text.strip()[:1] not in ("{", "["):
+        return None
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return cast("JsonValue", found) if isinstance(found, dict | list) else None
+
+
+def _join(path: str, name: str) -> str:
+    key = name if _PLAIN_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    return f"{path}.{key}" if path and not path.endswith(" > ") else f"{path}{key}"

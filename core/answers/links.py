@@ -1,0 +1,159 @@
+"""Where the video is, in an answer of whatever shape.
+
+The documented places go first. Then come all other links of the answer, ranked by the names they stand under; whoever
+downloads tries them in that order until the bytes are a video.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Collection, Iterator
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+from prefect_omnivideo.core.answers.json_paths import Node, plain, search, walk
+from prefect_omnivideo.core.gateways.specification import Gateway, Link
+from prefect_omnivideo.core.gateways.validation import is_link
+from prefect_omnivideo.core.gateways.words import words
+
+_IN_TEXT = re.compile(r"https?://[^\s\"'<>\\^`{|}\u3000-\u303f\uff00-\uffef\u4e00-\u9fff]+", re.IGNORECASE)
+_INLINE = re.compile(r"data:video/[\w.+-]+(;[\w=.+-]+)*;base64,", re.IGNORECASE)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\r\n]{64,}={0,2}\s*")
+_BASE64_NAMES = words("videobytes b64json b64 encodedvideo b64video")
+
+_NEVER = words(
+    """
+    input inputs request params parameters arguments payload reference references source webhook webhookurl
+    callback callbackurl notifyhook notifyurl get cancel stream web self next prev docs doc documentation help
+    logo avatar icon audio audiourl music musicurl subtitle subtitles lyrics error errors firstframe
+    firstframeurl startframe startimage inputvideo inputvideourl inputimage inputimageurl videourls imageurls
+    referencevideo referenceimages statusurl responseurl queueurl cancelurl geturl pollurl pollingurl streamurl
+    weburl fetchurl retrieveurl
+    """
+)
+"""Names under which no result stands: what was sent, other files, and pages about the job."""
+_PICTURES = re.compile(
+    r"cover|thumb|poster|lastframe|firstframe|endframe|image|img|picture|gif|snapshot|storyboard|keyframe",
+    re.IGNORECASE,
+)
+_WATERMARKED = re.compile(r"watermark", re.IGNORECASE)
+_CLEAN = re.compile(
+    r"(no|without|non|un|free|remove[d]?|clean)_?-?water_?-?mark|watermark_?(free|removed|less)", re.IGNORECASE
+)
+_PREVIEW = re.compile(r"preview|sample|low_?res|proxy|draft|teaser|progress|sharing|share_|source", re.IGNORECASE)
+_VIDEO = re.compile(r"video|mp4|movie|film|clip|media", re.IGNORECASE)
+_RESULT = re.compile(
+    r"output|result|download|url|file|link|content|resource|work|creation|generat|asset|uri", re.IGNORECASE
+)
+_VIDEO_FILES = words(
+    """
+    .mp4 .mov .webm .m4v .mkv .avi .ts .flv .mpg .mpeg .ogv .wmv
+    """
+)
+_OTHER_FILES = words(
+    """
+    .jpg .jpeg .png .webp .gif .bmp .svg .avif .heic .ico .json .html .htm .txt .md .mp3 .wav .m4a .aac .ogg
+    .flac .srt .vtt .css .js .pdf .xml .m3u8 .mpd
+    """
+)
+
+
+def find_links(gateway: Gateway, body: JsonValue, job: JsonValue, sent: Collection[str] = ()) -> tuple[Link, ...]:
+    """Every place at which the files of a finished job may be, best first.
+
+    Args:
+        job: the part of the answer that describes the job; documented places are looked for there first.
+        sent: texts of the request itself: what it referred to is no result.
+    """
+    documented: dict[str, Link] = {}
+    for expression in gateway.link_paths:
+        for root in (job, body):
+            for value in search(root, expression):
+                if isinstance(value, str) and value not in documented and _is_result(value):
+                    documented[value] = Link(value, expression)
+        if documented:
+            break
+    others: dict[str, tuple[tuple[int, ...], Link]] = {}
+    for node in walk(body):
+        for url in _links_in(node):
+            if url in documented or url in sent or (rank := _rank(node, url)) is None:
+                continue
+            link = Link(url, node.path, is_documented=False, is_second_choice=bool(rank[0]))
+            others.setdefault(url, ((*rank, len(others)), link))
+    return (*documented.values(), *(link for _, link in sorted(others.values(), key=lambda ranked: ranked[0])))
+
+
+def is_inline(url: str) -> bool:
+    """Whether a link holds the file itself."""
+    return url.startswith("data:")
+
+
+def _is_result(value: str) -> bool:
+    """At a documented place: any link, and any inline video."""
+    return is_link(value) or bool(_INLINE.match(value))
+
+
+def _links_in(node: Node) -> Iterator[str]:
+    text = node.value
+    if not isinstance(text, str):
+        return
+    if _INLINE.match(text):
+        yield text
+    elif node.keys and _is_base64_name(plain(node.keys[-1])) and _BASE64.fullmatch(text):
+        yield f"data:video/mp4;base64,{text}"
+    elif text.lstrip()[:1] not in ("{", "["):  # JSON within a text is walked into
+        plain_text = html.unescape(text) if "&" in text and "&amp;" in text else text
+        whole = plain_text.strip()
+        found = [whole] if is_link(whole) else map(_trimmed, _IN_TEXT.findall(plain_text))
+        yield from filter(is_link, found)
+
+
+def _is_base64_name(name: str) -> bool:
+    return "base64" in name or name in _BASE64_NAMES
+
+
+def _trimmed(url: str) -> str:
+    """A link without the punctuation of the sentence around it."""
+    url = url.rstrip(".,;:!?'*_~")
+    while url[-1:] in (")", "]") and url.count(url[-1]) > url.count({")": "(", "]": "["}[url[-1]]):
+        url = url[:-1].rstrip(".,;:!?")
+    return url
+
+
+def _rank(node: Node, url: str) -> tuple[int, ...] | None:
+    """The smaller, the better; None for what is no result whatever its bytes are."""
+    names = [plain(key) for key in node.keys]
+    last, path = names[-1] if names else "", "_".join(node.keys)
+    if any(name in _NEVER for name in names):
+        return None
+    ending = "" if is_inline(url) else PurePosixPath(urlsplit(url).path).suffix.lower()
+    if ending in _OTHER_FILES:
+        return None
+    marked = bool(_WATERMARKED.search(f"{path} {urlsplit(url).path}")) and not _CLEAN.search(path)
+    is_picture = bool(_PICTURES.search(path)) and not (
+        _VIDEO.search(last) or (ending in _VIDEO_FILES and "image" in path)
+    )
+    if is_picture and ending not in _VIDEO_FILES:
+        return None
+    second_choice = 3 * is_picture + 2 * bool(_PREVIEW.search(path)) + marked
+    says_video = bool(_VIDEO.search(path)) or is_inline(url)
+    is_whole = isinstance(node.value, str) and len(node.value) <= len(url) + 2
+    return (
+        second_choice,
+        0 if ending in _VIDEO_FILES or is_inline(url) else 1,
+        0 if says_video else 1,
+        0 if _CLEAN.search(path) else 1,
+        0 if _RESULT.search(path) else 1,
+        0 if is_whole else 1,
+        len(node.keys),
+    )
+
+
+def looks_like_a_result(link: Link) -> bool:
+    """Whether a link by itself says that the job is finished: at a documented place, or a video by its name."""
+    if link.is_documented or is_inline(link.url):
+        return True
+    return PurePosixPath(urlsplit(link.url).path).suffix.lower() in _VIDEO_FILES or bool(_VIDEO.search(link.path))

@@ -1,0 +1,168 @@
+"""The files of one finished job: which of the answer's links to try, in which order, and what to make of each."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from pydantic import JsonValue
+
+from prefect_omnivideo.core.answers.json_paths import texts_of
+from prefect_omnivideo.core.client.account import Account
+from prefect_omnivideo.core.client.pool import connect
+from prefect_omnivideo.core.errors import LinkExpiredError, NotAVideoError, TransferError
+from prefect_omnivideo.core.exchange import Exchange
+from prefect_omnivideo.core.gateways.specification import Job, Link
+from prefect_omnivideo.core.gateways.words import JobStatus
+from prefect_omnivideo.core.jobs.persist import Log
+from prefect_omnivideo.core.media import probe as media
+from prefect_omnivideo.core.records.model import StoredFile, VideoRecord
+from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.storage.base import ObjectStore
+from prefect_omnivideo.core.threads import on_examinations, on_transfers
+from prefect_omnivideo.core.transfer.transfer import Source, transfer
+
+LINK_RENEWALS = 3
+"""Times the job is asked about again when its links are no longer valid."""
+CONTENT = "(content endpoint)"
+
+
+class Fetching:
+    """The download of one job's files.
+
+    Attributes:
+        evidence: answers worth keeping, since a link stood where no document says, or none stood anywhere.
+    """
+
+    def __init__(self, record: VideoRecord, account: Account, records: Records, log: Log, max_bytes: int) -> None:
+        self._record = record
+        self._account = account
+        self._store = records.store
+        self._log = log
+        self._max_bytes = max_bytes
+        self._content = account.content_url(record.attempt.task_id or "", record.attempt.submit_path)
+        self.evidence: tuple[Exchange, ...] = ()
+
+    async def all(self, job: Job) -> list[StoredFile]:
+        """Every file of the job; links that are no longer valid are renewed by asking for the job's status.
+
+        Raises:
+            TransferError: no link gave a video.
+        """
+        path = self._record.attempt.submit_path
+        for renewals_left in reversed(range(LINK_RENEWALS + 1)):
+            try:
+                return await self._round(job, is_last=not renewals_left)
+            except LinkExpiredError as error:
+                if job.answer:
+                    self.evidence = (job.answer.evidence,)
+                if not renewals_left:
+                    raise
+                self._log.info("%s; asking for a fresh link", error)
+            async with connect(self._account) as client:
+                sent = texts_of(self._record.request.model_dump(mode="json", exclude_defaults=True))
+                newer = await client.status(job.task_id, path, sent)
+            if newer.status is JobStatus.SUCCEEDED:
+                job = newer
+        raise LinkExpiredError(f"{self._record.stem}: no link could be renewed")
+
+    async def _round(self, job: Job, *, is_last: bool) -> list[StoredFile]:
+        """Try the links of one answer: the documented ones, the content endpoint, then whatever else there is.
+
+        A guess is made only where what goes before it is surely no video: a watermarked copy, say, must not take the
+        place of a result that a server cannot give just now.
+        """
+        problem: TransferError | None = None
+        may_guess = True
+        for group in _groups(job, self._content):
+            is_guess = not group[0].is_documented
+            if is_guess and not (may_guess and (is_last or not isinstance(problem, LinkExpiredError))):
+                break
+            try:
+                return await self._group(group, job)
+            except (NotAVideoError, LinkExpiredError) as error:
+                problem = error
+            except TransferError as error:
+                if is_guess:
+                    raise
+                problem = error
+                may_guess = may_guess and group[0].path == CONTENT
+        if problem is None:
+            title, word = self._account.gateway.title, job.status_word or "finished"
+            problem = LinkExpiredError(f"{title} calls job {job.task_id} {word} and gives no link to a video")
+        raise problem
+
+    async def _group(self, links: list[Link], job: Job) -> list[StoredFile]:
+        """The videos among links that stand side by side; what is none, such as a cover, is left out."""
+        files: list[StoredFile] = []
+        problem: NotAVideoError | None = None
+        for link in links:
+            try:
+                files.append(await self._fetch(link, len(files), job))
+            except NotAVideoError as error:
+                problem = error
+        if not files:
+            raise problem or NotAVideoError(f"{self._record.stem}: no link")
+        if not links[0].is_documented:
+            self.evidence = (job.answer.evidence,) if job.answer else ()
+            self._log.warning(
+                "%s: the video of job %s stood at %s, which no document names; check that it is the right one",
+                self._record.stem,
+                job.task_id,
+                links[0].path,
+            )
+        return files
+
+    async def _fetch(self, link: Link, number: int, job: Job) -> StoredFile:
+        """One file: the first is named like the record, the others are numbered."""
+        record, account = self._record, self._account
+        name = record.stem if number == 0 else f"{record.stem}-{number + 1}"
+        source = Source(url=link.url, base_url=account.base_url, key=account.api_key, expires_at=job.expires_at)
+        metadata = {"key": record.key, "gateway": record.attempt.gateway, "task-id": record.attempt.task_id or ""}
+        moved = await on_transfers(transfer, source, self._store, name, max_bytes=self._max_bytes, metadata=metadata)
+        facts, poster, doubt = await on_examinations(_examine, self._store, moved.name, name)
+        return StoredFile(
+            name=moved.name,
+            uri=self._store.uri(moved.name),
+            size=moved.size,
+            sha256=moved.sha256,
+            content_type=moved.content_type,
+            source_host=moved.host,
+            link_expires_at=job.expires_at,
+            transfer_seconds=round(moved.seconds, 3),
+            media=facts,
+            poster=poster,
+            found_at="" if link.is_documented else link.path,
+            doubt=doubt,
+        )
+
+
+def _groups(job: Job, content: str | None) -> list[list[Link]]:
+    """Links that stand side by side, in the order in which they are tried."""
+    documented = [link for link in job.links if link.is_documented]
+    first = [list(links) for _, links in groupby(documented, key=lambda link: link.group)]
+    own = [[Link(content, CONTENT)]] if content else []
+    guesses: dict[str, list[Link]] = {}
+    for link in job.links:
+        if not link.is_documented:
+            guesses.setdefault(link.group, []).append(link)
+    return [*first, *own, *guesses.values()]
+
+
+def _examine(store: ObjectStore, name: str, poster_stem: str) -> tuple[dict[str, JsonValue], str | None, str]:
+    """Media facts, the name of a poster stored beside the video, and what is doubtful about it.
+
+    Nothing of these without the `media` extra. Bytes that cannot be opened are kept: they were paid for.
+    """
+    with store.open(name) as file:
+        try:
+            facts = media.probe(file)
+        except NotAVideoError as error:
+            return {}, None, f"doubtful: {error}"
+        if facts is None:
+            return {}, None, ""
+        file.seek(0)
+        picture = media.poster(file)
+    if picture is None:
+        return facts, None, ""
+    store.put(f"{poster_stem}.jpg", picture, content_type="image/jpeg")
+    return facts, f"{poster_stem}.jpg", ""

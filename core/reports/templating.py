@@ -1,0 +1,48 @@
+"""Pages made from templates, in which whatever is printed is escaped."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from prefect_omnivideo.core.reports.wording import plain
+
+
+def render(template: str, **values: Any) -> str:
+    """The text of a template from the folder `templates`."""
+    return _pages.get_template(template).render(values)
+
+
+def markdown_text(text: str) -> Markup:
+    """Any text, for Markdown that shows it as text: no markup, no links, no HTML."""
+    escaped = re.sub(r"[\\`*_\[\]|~$]|:(?=//)", r"\\\g<0>", plain(text))
+    return Markup(html.escape(escaped, quote=False))  # noqa: S704  # escaped in this line
+
+
+def markdown_code(text: str, *, in_table: bool = False) -> Markup:
+    """Any text as a code span of Markdown, which shows every character as it is.
+
+    Args:
+        in_table: a table would take a bar for the end of the cell.
+    """
+    shown = plain(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    space = " " if "`" in shown else ""
+    if in_table:
+        shown = shown.replace("|", r"\|")
+    return Markup(f"{fence}{space}{shown}{space}{fence}")  # noqa: S704  # code holds no markup and no HTML
+
+
+_pages = Environment(
+    loader=PackageLoader("prefect_omnivideo.core.reports"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_pages.filters |= {"text": markdown_text, "code": markdown_code}

@@ -1,0 +1,91 @@
+"""What is said of a video to people: its name, what happened to it, and what to do about it."""
+
+from __future__ import annotations
+
+import shlex
+import unicodedata
+from datetime import UTC
+
+from prefect_omnivideo.core.errors import FailureCategory
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+
+ADVICE: dict[FailureCategory, str] = {
+    "refused": "Change the request as the reason says.",
+    "moderated": "Do not send it again as it is: the filter would refuse it again. Change prompt or references.",
+    "no balance": "Top up the account.",
+    "unauthorized": "Check the key of the account, and whether it may use this model.",
+    "gateway error": "The request may well be in order: see whether the gateway is.",
+    "cancelled": "It was cancelled at the gateway.",
+    "expired": "The gateway no longer has it.",
+    "abandoned": "A person gave it up.",
+}
+
+
+def title(record: VideoRecord) -> str:
+    """What a person knows the video by: its prompt and its take, in one line of at most 120 characters."""
+    text = plain(record.request.prompt) or "(no prompt)"
+    text = text if len(text) <= 120 else text[:119] + "…"
+    return text if record.request.take == 1 else f"{text} (take {record.request.take})"
+
+
+def reason(record: VideoRecord) -> str:
+    """Why there is no video, or an empty text when there is one or may still be."""
+    if record.state is VideoState.UNKNOWN:
+        return "It is not known whether the gateway accepted it: it may have been paid."
+    if record.state is VideoState.FAILED and record.failure:
+        return f"{record.failure.category}: {plain(record.failure.message)}"
+    return ""
+
+
+def what_to_do(record: VideoRecord, store: str | None = None, endpoint_url: str | None = None) -> str:
+    """The next step for a failed or unknown video, and whether it may have cost something; empty for the others.
+
+    Args:
+        store, endpoint_url: as `open_store` takes them.
+    """
+    failure = record.failure
+    if record.state is VideoState.UNKNOWN:
+        return (
+            f"Look for it in the task list of {record.attempt.account} at {record.attempt.base_url}, sent "
+            f"{moment(record)}, then settle it: {resolve_command(record, store, endpoint_url)} (or --resubmit if it is "
+            "not there, which pays again, or --abandon)"
+        )
+    if record.state is not VideoState.FAILED or failure is None:
+        return ""
+    if failure.released:
+        rest = "A person released it; the next run of the batch sends it again."
+    elif failure.may_resubmit:
+        rest = "Nothing was spent; the next run of the batch sends it again."
+    elif not failure.accepted:
+        rest = "Nothing was spent."
+    else:
+        rest = "The gateway had accepted it and may have charged for it."
+        if failure.category not in ("refused", "moderated"):
+            rest += " If the video is still wanted, ask for another take."
+    return f"{ADVICE[failure.category]} {rest}"
+
+
+def resolve_command(record: VideoRecord, store: str | None = None, endpoint_url: str | None = None) -> str:
+    """The command that settles a video of unknown outcome, once its task id stands in the place of TASK_ID.
+
+    Args:
+        store, endpoint_url: as `open_store` takes them.
+    """
+    words = ["omnivideo", "resolve", record.key, "--batch", record.batch, "--store", store or "STORE"]
+    if endpoint_url:
+        words += ["--endpoint-url", endpoint_url]
+    return shlex.join([*words, "--task-id", "TASK_ID"])
+
+
+def moment(record: VideoRecord) -> str:
+    """When it was sent."""
+    return f"{record.attempt.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def plain(text: str) -> str:
+    """Any text as one line that cannot disturb the page around it: no controls, no direction overrides."""
+    clean = "".join(" " if unicodedata.category(char) in ("Cc", "Cs") or char in _DIRECTIONS else char for char in text)
+    return " ".join(clean.split())
+
+
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
