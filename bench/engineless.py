@@ -25,7 +25,10 @@ def work(order: Order) -> None:
         job = await wait(record, account.account(), 3600, LOG)
         await deliver(record, job, account.account(), records, LOG)
 
-    asyncio.run(fan_out(zip(order.prompts, repeat(frozenset({0})), strict=False), [account], make))
+    def give_up(prompt: str, error: Exception) -> None:
+        raise error
+
+    asyncio.run(fan_out(zip(order.prompts, repeat(frozenset({0})), strict=False), [account], make, give_up=give_up))
 
 
 if __name__ == "__main__":

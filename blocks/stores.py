@@ -6,13 +6,15 @@ import asyncio
 from abc import abstractmethod
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr, model_validator
+from prefect.client.schemas.objects import BlockDocument
+from pydantic import Field, ModelWrapValidatorHandler, SecretStr, model_validator
 
 from prefect_omnivideo.blocks.aws import settings_of
 from prefect_omnivideo.blocks.credentials import REPOSITORY, logo
+from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.storage.folder import Folder
 from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
@@ -67,13 +69,41 @@ class LocalVideoStore(VideoStore):
     _logo_url: ClassVar[Any] = logo("local-store")
 
     folder: Path = Field(
-        description="Folder for the videos; created if it does not exist. Every worker must see the same folder."
+        description="Absolute path of the folder for the videos; created if it does not exist. Every worker must see "
+        "the same folder."
     )
     max_video_bytes: SizeLimit = MAX_BYTES
+    _given: Path | None = None
+    """The folder as it was written in code, where it was relative."""
+
+    def __init__(self, **data: Any) -> None:
+        """Code is run by a person, who sees where it runs: there, a relative folder is made absolute."""
+        given = Path(data["folder"]).expanduser() if isinstance(data.get("folder"), str | Path) else None
+        if given:
+            data["folder"] = given.absolute()
+        super().__init__(**data)
+        self._given = given if given and not given.is_absolute() else None
+
+    @model_validator(mode="wrap")  # a "before" one would see what `__init__` made of it
+    @classmethod
+    def _the_same_everywhere(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """What comes from elsewhere, a saved block or the parameters of a run, must not depend on where it arrives.
+
+        Raises:
+            StoreError: the folder is relative. No ValueError: Prefect hides their text from who loads a block.
+        """
+        folder = cast("dict[str, Any]", data).get("folder") if isinstance(data, dict) else None
+        if isinstance(folder, str | Path):
+            _check_absolute(Path(folder).expanduser())
+        return handler(data)
+
+    def _to_block_document(self, *args: Any, **kwargs: Any) -> BlockDocument:
+        _check_absolute(self._given or self.folder)
+        return super()._to_block_document(*args, **kwargs)
 
     def open(self) -> ObjectStore:
         """The folder as an object store."""
-        return Folder(self.folder.expanduser())
+        return Folder(self.folder)
 
 
 class S3VideoStore(VideoStore):
@@ -180,3 +210,12 @@ class S3VideoStore(VideoStore):
 def _bucket(bucket: str, prefix: str, options: S3Options) -> Bucket:
     """Cached: clients are expensive to create and safe to share between threads."""
     return Bucket(client(options), bucket, prefix, options)
+
+
+def _check_absolute(folder: Path) -> None:
+    if not folder.is_absolute():
+        raise StoreError(
+            f"folder {str(folder)!r} is relative: a worker would take it for one within the temporary directory of its "
+            f"run, which goes with the run. Give the absolute path that every worker sees; here it is "
+            f"{str(folder.absolute())!r}"
+        )

@@ -34,3 +34,9 @@ class TwelveAICredentials(NewApiCredentials):
         title="Base URL",
         description="Where the gateway's API lives, with scheme and without a trailing slash.",
     )
+    cancel_remote_jobs: bool = Field(
+        default=False,
+        title="Cancel remote jobs",
+        description="Whether a flow run that is cancelled deletes its jobs at 12AI. Their videos are lost then, and "
+        "12AI does not say whether it refunds them. Off: they go on, and a later run collects them.",
+    )

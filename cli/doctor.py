@@ -10,7 +10,7 @@ from rich.text import Text
 # Importing the blocks registers them, so that they can be loaded by their slugs.
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
-from prefect_omnivideo.core.errors import StoreError
+from prefect_omnivideo.core.errors import OmniVideoError, StoreError
 from prefect_omnivideo.core.gateways.registry import gateway_names
 
 console = Console(soft_wrap=True)
@@ -29,7 +29,7 @@ def examine(slugs: Sequence[str]) -> int:
 async def _examine(slug: str) -> bool:
     try:
         block: Block = await Block.aload(slug)
-    except (ValueError, RuntimeError) as error:
+    except (OmniVideoError, ValueError, RuntimeError) as error:
         return _say(False, slug, str(error))
     if isinstance(block, GatewayCredentials):
         found = await block.check()
@@ -43,7 +43,10 @@ async def _examine(slug: str) -> bool:
             await block.check()
         except StoreError as error:
             return _say(False, slug, str(error))
-        return _say(True, slug, f"{block.open().uri('')} can be written")
+        well = _say(True, slug, f"{block.open().uri('')} can be written from this machine")
+        for danger in await asyncio.to_thread(block.open().dangers):
+            console.print(Text("WARNING ", style="yellow") + Text(f"{slug}: {danger}"))
+        return well
     return _say(False, slug, f"a {type(block).__name__} is neither credentials for a gateway nor a video store")
 
 

@@ -2,13 +2,14 @@
 
 from prefect_omnivideo.flows.batch import generate_videos
 from prefect_omnivideo.flows.collecting import collect_videos
-from prefect_omnivideo.flows.run.verdict import BatchFailedError
+from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError
 from prefect_omnivideo.flows.sharded import generate_sharded
 from prefect_omnivideo.flows.sheet import generate_from_sheet
 from prefect_omnivideo.flows.video import generate_video
 
 __all__ = [
     "BatchFailedError",
+    "BatchIncompleteError",
     "collect_videos",
     "generate_from_sheet",
     "generate_sharded",

@@ -15,9 +15,10 @@ from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
+from prefect_omnivideo.flows.run.ending import may_end_incomplete
 from prefect_omnivideo.flows.run.fan_out import eligible, fan_out
 from prefect_omnivideo.flows.run.limits import limited, slot
-from prefect_omnivideo.flows.run.naming import batch_of_run
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Prompts, Seconds
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import make_video
@@ -31,6 +32,7 @@ def _run_name() -> str:
 
 
 @flow(name="Generate videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
+@may_end_incomplete
 async def generate_videos(
     prompts: Prompts,
     credentials: AnyCredentials | list[AnyCredentials],
@@ -47,8 +49,8 @@ async def generate_videos(
         credentials: The account that makes and bills the videos, or several: each takes the next prompt it supports
             as soon as it has capacity.
         store: Where the videos and their records are kept.
-        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run. The same request in
-            the same batch is made and paid once.
+        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
+            the outermost one around it. The same request in the same batch is made and paid once.
         deadline: Seconds to wait for each video. One that takes longer is picked up by the next run of the batch.
 
     Returns:
@@ -57,10 +59,13 @@ async def generate_videos(
     Raises:
         RequestError: no account supports one of the prompts; nothing was submitted.
         StoreError: the store cannot be written; nothing was submitted.
+        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
+            home. The run ends as Incomplete, which is a failure; the next one goes on.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
     requests = [as_request(prompt) for prompt in prompts]
-    return await run_batch(requests, as_accounts(credentials), store, batch_of_run(batch), deadline)
+    name = batch_from(await origin_of_run(), batch)
+    return await run_batch(requests, as_accounts(credentials), store, name, deadline)
 
 
 def as_accounts(credentials: GatewayCredentials | Sequence[GatewayCredentials]) -> list[GatewayCredentials]:
@@ -108,5 +113,11 @@ async def run_batch(
         async with outcome.of(request), slot(account, limits):
             outcome.add(await make_video(request, account, accounts, store, batch, deadline))
 
-    await fan_out(zip(wanted, accounts_of, strict=True), accounts, make)
+    await fan_out(
+        zip(wanted, accounts_of, strict=True),
+        accounts,
+        make,
+        give_up=outcome.give_up,
+        model=lambda request: request.model or "",
+    )
     return await outcome.conclude(skipped)

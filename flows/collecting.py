@@ -1,5 +1,7 @@
 """The flow that collects the submitted videos of a batch, without its prompts."""
 
+from collections.abc import Iterable, Sequence
+
 from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -8,27 +10,33 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.jobs.ownership import is_owner
 from prefect_omnivideo.core.jobs.persist import latest
 from prefect_omnivideo.core.jobs.submit import settled
+from prefect_omnivideo.core.records.compact import PackedRecords
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
+from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, is_open, may_end_incomplete
 from prefect_omnivideo.flows.run.fan_out import Accounts, fan_out
-from prefect_omnivideo.flows.run.naming import batch_of_run
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import finish_video
 from prefect_omnivideo.tasks.events import announce_video
 
+ALL = "all batches"
+"""What the report of all batches calls itself."""
+
 
 def _run_name() -> str:
-    return f"collect {flow_run.parameters['batch']}"
+    return f"collect {flow_run.parameters.get('batch') or 'all batches'}"
 
 
 @flow(name="Collect videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
+@may_end_incomplete
 async def collect_videos(
-    batch: str,
+    batch: str | None,
     credentials: AnyCredentials | list[AnyCredentials],
     store: AnyStore,
     deadline: Seconds = 3600,
@@ -36,24 +44,32 @@ async def collect_videos(
     """Download every video of a batch that was submitted and is not stored yet. Submits nothing.
 
     Args:
-        batch: Name of the batch, or the template it was made with.
+        batch: Name of the batch, or the template it was made with. Empty: every batch of the store with such videos.
         credentials: The account that submitted the videos, or all accounts that did.
         store: Where the videos and their records are kept.
         deadline: Seconds to wait for each video.
 
     Returns:
-        The state of every video of the batch.
+        The state of every video of the batch; of those that were not stored yet, where it is every batch.
 
     Raises:
+        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
+            home. The run ends as Incomplete, which is a failure; the next one goes on.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
-    accounts = as_accounts(credentials)
-    name = batch_of_run(batch)
+    accounts, name = as_accounts(credentials), ""
     records = Records(store.open(), announce_video)
-    found = await on_records(lambda: list(records.batch(name)))
-    outcome = Outcome(name, records, [record.request for record in found], get_run_logger())
+    if batch:
+        name = batch_from(await origin_of_run(), batch)
+        found = await on_records(lambda: list(records.batch(name)))
+        outcomes = {name: _outcome(name, records, found)}
+    else:
+        found = await on_records(lambda: [record for record in records.all() if is_open(record)])
+        names = dict.fromkeys(record.batch for record in found)
+        outcomes = {name: _outcome(name, records, [r for r in found if r.batch == name]) for name in names}
 
     async def collect(record: VideoRecord, account: GatewayCredentials) -> None:
+        outcome = outcomes[record.batch]
         async with outcome.of(record.request):
             outcome.add(
                 await finish_video(await settled(records, await latest(records, record)), account, store, deadline)
@@ -66,5 +82,34 @@ async def collect_videos(
         mine = frozenset(i for i, account in enumerate(accounts) if is_owner(record, account.account()))
         return mine or frozenset((0,))
 
-    await fan_out(((record, owners(record)) for record in found), accounts, collect)
-    return await outcome.conclude()
+    def give_up(record: VideoRecord, error: Exception) -> None:
+        outcomes[record.batch].give_up(record.request, error)
+
+    await fan_out(((record, owners(record)) for record in found), accounts, collect, give_up=give_up)
+    return await outcomes[name].conclude() if batch else await _conclude_all(outcomes.values())
+
+
+def _outcome(batch: str, records: Records, found: Sequence[VideoRecord]) -> Outcome:
+    return Outcome(batch, records, [record.request for record in found], get_run_logger())
+
+
+async def _conclude_all(outcomes: Iterable[Outcome]) -> BatchReport:
+    """The reports of several batches in one.
+
+    Raises:
+        BatchFailedError: as for one of them.
+    """
+    reports: list[BatchReport] = []
+    problems: list[BatchFailedError] = []
+    for outcome in outcomes:
+        try:
+            reports.append(await outcome.conclude())
+        except BatchFailedError as error:
+            reports.append(error.report)
+            problems.append(error)
+    whole = BatchReport(batch=ALL, records=PackedRecords(each for report in reports for each in report.records.packed))
+    if problems:
+        incomplete = any(isinstance(error, BatchIncompleteError) for error in problems)
+        kind = BatchIncompleteError if incomplete else BatchFailedError
+        raise kind(" ".join(f"{error.report.batch}: {error}" for error in problems), whole)
+    return whole

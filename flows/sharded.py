@@ -23,10 +23,11 @@ from prefect_omnivideo.core.sheets.source import name_of
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
 from prefect_omnivideo.flows.run.cancelling import cancel_shards
-from prefect_omnivideo.flows.run.naming import batch_of_run, moment_of_run
+from prefect_omnivideo.flows.run.ending import INCOMPLETE, BatchFailedError, BatchIncompleteError, may_end_incomplete
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.progress import Progress, show_report
-from prefect_omnivideo.flows.run.verdict import SHARD_TAG, BatchFailedError, write_report
+from prefect_omnivideo.flows.run.verdict import SHARD_TAG, goes_on, written
 from prefect_omnivideo.flows.sheet import read_sheet
 from prefect_omnivideo.tasks.events import announce_batch, announce_video
 
@@ -39,6 +40,7 @@ def _run_name() -> str:
 
 
 @flow(name="Generate sharded", flow_run_name=_run_name, on_cancellation=[cancel_shards])
+@may_end_incomplete
 async def generate_sharded(
     sheet: str,
     credentials: AnyCredentials | list[AnyCredentials],
@@ -74,11 +76,13 @@ async def generate_sharded(
 
     Raises:
         RequestError: the sheet cannot be used, or a block is not saved; nothing was submitted.
-        BatchFailedError: a video failed or has an unknown outcome, or a shard did not complete.
+        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
+            home. The run ends as Incomplete, which is a failure; the next one goes on.
+        BatchFailedError: a video failed or has an unknown outcome, or a shard did not end well.
     """
     log = get_run_logger()
-    accounts, name = as_accounts(credentials), batch_of_run(batch)
-    location = filled(sheet.strip(), moment_of_run(), field="sheet")
+    accounts, origin = as_accounts(credentials), await origin_of_run()
+    name, location = batch_from(origin, batch), filled(sheet.strip(), origin.moment, field="sheet")
     shared = {
         "sheet": location,
         "credentials": [_reference(account, "credentials") for account in accounts],
@@ -105,13 +109,15 @@ async def generate_sharded(
     records = Records(store.open(), announce_video)
     made = await on_records(lambda: {record_name(record): pack(record) for record in records.batch(name)})
     report = BatchReport(batch=name, records=PackedRecords(made.values()), skipped=tuple(expansion.skipped))
-    report = await on_records(write_report, records, report, made, log)
+    report = await written(records, report, made, log)
     await show_report(report)
     announce_batch(report)
     log.info("%s", report.summary())
     missing = sum(name_in(name, request) not in made for request in expansion.requests)
     if missing:
         problems.append(f"{missing} of {len(expansion.requests)} videos were never submitted")
+    if count := len(report.pending):
+        raise BatchIncompleteError(" ".join([report.summary(), *problems, goes_on(count, name)]), report)
     if problems or report.unsettled:
         raise BatchFailedError(" ".join([report.summary(), *problems]), report)
     return report
@@ -130,7 +136,7 @@ async def _run_shard(deployment: str, batch: str, parameters: dict[str, Any], lo
             idempotency_key=f"{flow_run.id}-{flow_run.run_count}-{first}-{number}",
         )
         state = run.state
-        if state is None or state.is_completed():
+        if state is None or state.is_completed() or state.name == INCOMPLETE:  # its records tell what is missing
             return ""
         if not state.is_crashed():
             return f"Shard with {what} ended {state.name}: {state.message}."

@@ -24,7 +24,8 @@ from prefect_omnivideo.core.storage.s3 import Bucket
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts, run_batch
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
-from prefect_omnivideo.flows.run.naming import batch_of_run, moment_of_run
+from prefect_omnivideo.flows.run.ending import may_end_incomplete
+from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 
 MAX_BYTES = 32 * 1024**2
@@ -44,6 +45,7 @@ def _run_name() -> str:
 
 
 @flow(name="Generate videos from a sheet", flow_run_name=_run_name, on_cancellation=[report_cancellation])
+@may_end_incomplete
 async def generate_from_sheet(
     sheet: str,
     credentials: AnyCredentials | list[AnyCredentials],
@@ -70,8 +72,8 @@ async def generate_from_sheet(
         credentials: The account that makes and bills the videos, or several: each takes the next row it supports as
             soon as it has capacity.
         store: Where the videos and their records are kept.
-        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run. The same row in the
-            same batch is made and paid once.
+        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
+            the outermost one around it. The same row in the same batch is made and paid once.
         template: Prompt made of columns, such as {product} in {style}. Empty: the column prompt, or the template
             within a JSON or YAML sheet.
         on_bad_row: What to do about a row that cannot be used: stop refuses the whole sheet before anything is spent,
@@ -87,12 +89,14 @@ async def generate_from_sheet(
     Raises:
         RequestError: the sheet, or one of its rows, cannot be used; nothing was submitted.
         StoreError: the sheet cannot be read, or the store cannot be written; nothing was submitted.
+        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
+            home. The run ends as Incomplete, which is a failure; the next one goes on.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
     log = get_run_logger()
     accounts = as_accounts(credentials)
-    name = batch_of_run(batch)
-    location = filled(sheet.strip(), moment_of_run(), field="sheet")
+    origin = await origin_of_run()
+    name, location = batch_from(origin, batch), filled(sheet.strip(), origin.moment, field="sheet")
     last = None if limit is None else offset + limit
     expansion = await on_records(read_sheet, location, store, template, accounts, on_bad_row, last)
     expansion = expansion._replace(requests=expansion.requests[offset:])

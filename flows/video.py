@@ -8,13 +8,18 @@ from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
+from prefect_omnivideo.core.errors import OmniVideoError
 from prefect_omnivideo.core.jobs.deliver import clean_up
 from prefect_omnivideo.core.jobs.ownership import check_hopeful, is_owner
 from prefect_omnivideo.core.jobs.wait import learn
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest, as_request
-from prefect_omnivideo.flows.run.naming import batch_of_run
+from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.ending import VideoIncompleteError, is_open, may_end_incomplete
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.verdict import goes_on
 from prefect_omnivideo.tasks.factory import nodes, store_video
 
 
@@ -23,6 +28,7 @@ def _run_name() -> str:
 
 
 @flow(name="Generate video", flow_run_name=_run_name)
+@may_end_incomplete
 async def generate_video(
     prompt: str | VideoRequest,
     credentials: AnyCredentials,
@@ -36,18 +42,26 @@ async def generate_video(
         prompt: What the video shows, or a full request.
         credentials: The account that makes and bills the video.
         store: Where the video and its record are kept.
-        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run. The same request in
-            the same batch is made and paid once.
+        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
+            the outermost one around it. The same request in the same batch is made and paid once.
         deadline: Seconds to wait for the video. One that takes longer is picked up by the next run of the batch.
 
     Returns:
         The record of the stored video.
 
     Raises:
-        OmniVideoError: there is no video; see `prefect_omnivideo.core.errors` for the reasons.
+        OmniVideoError: why there is no video; see `prefect_omnivideo.core.errors`. Where it was paid for and is not in
+            the store yet, the run ends as Incomplete, which is a failure; the next run of the batch goes on.
     """
     await clean_up(store.open(), get_run_logger())
-    return await make_video(as_request(prompt), credentials, [credentials], store, batch_of_run(batch), deadline)
+    name, request = batch_from(await origin_of_run(), batch), as_request(prompt)
+    try:
+        return await make_video(request, credentials, [credentials], store, name, deadline)
+    except OmniVideoError as error:
+        found = await on_records(Records(store.open()).load, name, request)
+        if found and is_open(found.record):
+            raise VideoIncompleteError(f"{error} {goes_on(1, name)}") from error
+        raise
 
 
 async def make_video(

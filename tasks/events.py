@@ -7,6 +7,7 @@ from prefect.events import emit_event
 
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.tasks.showing import only_shows
 
 LONGEST_TEXT = 500
 
@@ -18,6 +19,11 @@ def announce_video(record: VideoRecord) -> None:
     """
     if not _in_a_run():
         return
+    with only_shows("the events of videos"):
+        _announce_video(record)
+
+
+def _announce_video(record: VideoRecord) -> None:
     attempt, file = record.attempt, record.files[0] if record.files else None
     emit_event(
         f"omnivideo.video.{record.state}",
@@ -44,21 +50,22 @@ def announce_batch(report: BatchReport) -> None:
     """Emit an event for the end of a run of a batch, with its result."""
     if not _in_a_run():
         return
-    emit_event(
-        "omnivideo.batch.completed",
-        resource={
-            **_batch(report.batch),
-            **{f"omnivideo.{state}": str(count) for state, count in report.counts.items()},
-        },
-        payload={
-            "batch": report.batch,
-            "summary": report.summary(),
-            "gallery": report.gallery,
-            "report": report.report,
-            "cost": report.cost,
-            **report.counts,
-        },
-    )
+    with only_shows("the event of the batch"):
+        emit_event(
+            "omnivideo.batch.completed",
+            resource={
+                **_batch(report.batch),
+                **{f"omnivideo.{state}": str(count) for state, count in report.counts.items()},
+            },
+            payload={
+                "batch": report.batch,
+                "summary": report.summary(),
+                "gallery": report.gallery,
+                "report": report.report,
+                "cost": report.cost,
+                **report.counts,
+            },
+        )
 
 
 def _batch(name: str, role: str | None = None) -> dict[str, str]:

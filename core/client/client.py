@@ -20,7 +20,7 @@ import stamina
 from pydantic import BaseModel, JsonValue
 
 from prefect_omnivideo.core.answers.json_paths import texts_of
-from prefect_omnivideo.core.answers.refusal import reason_of, retry_after
+from prefect_omnivideo.core.answers.refusal import retry_after
 from prefect_omnivideo.core.answers.status import read_status
 from prefect_omnivideo.core.answers.submission import read_submission
 from prefect_omnivideo.core.client.account import Account
@@ -155,7 +155,8 @@ class GatewayClient:
         return await retrying(_ask_again, once)
 
     async def cancel(self, task_id: str, submit_path: str) -> bool | None:
-        """Ask the gateway to cancel a job: True when it confirms, False when it refuses, None when it cannot cancel.
+        """Ask the gateway to cancel a job: True when it confirms in the documented words, False when it says anything
+        else, None when it cannot cancel.
 
         Whether a cancelled job is refunded, no gateway documents.
         """
@@ -166,7 +167,7 @@ class GatewayClient:
             answer = await self._get(HttpCall("DELETE", task_path(route.cancel, task_id)), task_id)
         except StatusUnavailableError:
             return False
-        return reason_of(self.account.gateway, answer) is None
+        return answer.status == 200 and isinstance(answer.body, dict) and answer.body.get("success") is True
 
     async def get(self, path: str) -> Answer:
         """The answer of one of the gateway's own pages, such as the balance.

@@ -191,7 +191,9 @@ class VideoRecord(Part):
         A person may have decided meanwhile. As long as nobody submitted again, the job is the one to wait for.
         """
         attempts = list(self.attempts)
-        number = next(number for number, attempt in enumerate(attempts) if attempt.claim_id == claim_id)
+        number = next((number for number, attempt in enumerate(attempts) if attempt.claim_id == claim_id), None)
+        if number is None:  # the record was removed and made anew: the job is not its own
+            return None
         told: dict[str, object] = {"task_id": task_id, "submitted_at": now(), "answers": answers}
         state = self.state
         if attempts[number].task_id is not None:

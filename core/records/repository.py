@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
+import stamina
 from pydantic import ValidationError
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError
@@ -20,6 +21,9 @@ from prefect_omnivideo.core.storage.base import ETag, ObjectStore, json_bytes
 RECORD_VERSION = 2
 READERS = 16
 """Records read at the same time when many are wanted."""
+
+_in_turn = stamina.RetryingCaller(attempts=30, timeout=60, wait_initial=0.02, wait_max=2, wait_jitter=0.1)
+"""For writers of one record, who meet now and then, never thirty times in a row."""
 
 _RECORD_NAME = re.compile(rf"(?P<batch>.+)/[^/]+-(?P<key>[0-9a-f]{{{KEY_LENGTH}}})\.json")
 _KEY = re.compile(rf"[0-9a-f]{{1,{KEY_LENGTH}}}")
@@ -55,14 +59,22 @@ class Records:
         """
         name, data = record_name(record), json_bytes(record.model_dump(mode="json"))
         parse(name, data)  # what could not be read back must not be paid for
-        while True:
+
+        try:
+            self.store.prove()
+        except StoreError as error:
+            raise type(error)(f"{self.store.uri(name)} was not claimed, so nothing was sent: {error}") from None
+
+        def create() -> tuple[Versioned, bool]:
             try:
                 return Versioned(record, self.store.create(name, data)), True
             except RecordConflictError:
                 existing = self.get(name)
-            if existing:
-                return existing, False
-            # Removed between the two calls: the claim is open again.
+                if existing is None:  # removed between the two calls: the claim is open again
+                    raise
+            return existing, False
+
+        return _in_turn(RecordConflictError, create)
 
     def save(self, record: VideoRecord, etag: ETag) -> Versioned:
         """Write the next step of a record.
@@ -79,15 +91,18 @@ class Records:
         `step` returns None when there is nothing to do any more. It may be called several times.
 
         Raises:
+            RecordConflictError: others wrote first each time, or the store takes them to have done so.
             StoreError: the record is gone, or the store refused.
         """
-        while True:
+
+        def write() -> Versioned:
+            nonlocal current
             changed = step(current.record)
             if changed is None:
                 return current
             try:
                 return self.save(changed, current.etag)
-            except RecordConflictError:
+            except RecordConflictError as error:
                 name = record_name(current.record)
                 latest = self.get(name)
                 if latest is None:
@@ -95,7 +110,12 @@ class Records:
                         f"{self.store.uri(name)} was removed while its video was being made; its last state was "
                         f"{current.record.state} with task {current.record.attempt.task_id}"
                     ) from None
+                if latest == current:
+                    error.add_note("and yet it reads as it did: see with `omnivideo doctor` whether its ETags agree")
                 current = latest
+                raise
+
+        return _in_turn(RecordConflictError, write)
 
     def load(self, batch: str, request: VideoRequest) -> Versioned | None:
         """The record of a request within a batch, or None."""

@@ -6,6 +6,7 @@ import json
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from threading import Lock
 from typing import BinaryIO
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError
@@ -18,7 +19,11 @@ JSON = "application/json"
 LEFTOVER_AGE = 24 * 3600.0
 """Seconds after which a partial object is a leftover: far longer than any transfer takes."""
 
+ADVICE = "Use a store that honours conditional writes: docs/stores.md names some"
+
 _SEGMENT_BYTES = 255
+_proven: set[str] = set()
+_proving = Lock()
 
 
 class ObjectStore(ABC):
@@ -92,7 +97,7 @@ class ObjectStore(ABC):
         """Verify that the store is writable and honours conditional writes, on which paying once depends.
 
         Creates a small object, verifies that a second creation is refused, replaces it, verifies that a replacement
-        with the old ETag is refused, and deletes it.
+        with the old ETag is refused, and deletes it. Its ETag must be the same to writers and to readers.
 
         Raises:
             StoreError: what fails, and what to do.
@@ -101,13 +106,43 @@ class ObjectStore(ABC):
         first = self.create(probe, b"1")
         try:
             self._must_refuse(lambda: self.create(probe, b"2"), "creates an object that exists already (If-None-Match)")
-            self.replace(probe, b"3", first)
+            self._must_agree(probe, first)
+            second = self.replace(probe, b"3", first)
             self._must_refuse(lambda: self.replace(probe, b"4", first), "replaces an object that changed (If-Match)")
             found = self.read(probe)
             if found is None or found[0] != b"3":
                 raise StoreError(f"{self.uri(probe)}: what was written cannot be read back; use another store")
+            self._must_agree(probe, second)
         finally:
             self.delete(probe)
+        _proven.add(self.place)
+
+    def prove(self) -> None:
+        """`check`, unless this process has done so for this place: to be called before anything is paid for.
+
+        Raises:
+            StoreError: as `check` does.
+        """
+        with _proving:
+            if self.place not in _proven:
+                self.check()
+
+    @property
+    def place(self) -> str:
+        """What tells this place from all others."""
+        return self.uri("")
+
+    def dangers(self) -> list[str]:
+        """What may remove records behind our back, each in one sentence; whoever loses a record pays again."""
+        return []
+
+    def _must_agree(self, name: str, written: ETag) -> None:
+        found = self.read(name)
+        if found is None or found[1] != written:
+            raise StoreError(
+                f"{self.uri('')}: an object that was written as ETag {written} is read as {found and found[1]}; a "
+                f"record could not be changed after that. See whether a proxy or a cache changes ETags. {ADVICE}"
+            )
 
     def _must_refuse(self, write: Callable[[], object], fault: str) -> None:
         try:
@@ -115,8 +150,7 @@ class ObjectStore(ABC):
         except RecordConflictError:
             return
         raise StoreError(
-            f"{self.uri('')}: this store {fault}; without that condition one video could be paid twice. "
-            "Use a store that honours conditional writes"
+            f"{self.uri('')}: this store {fault}; without that condition one video could be paid twice. {ADVICE}"
         )
 
 

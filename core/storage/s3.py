@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError
 from prefect_omnivideo.core.storage.base import (
+    ADVICE,
     JSON,
     LEFTOVER_AGE,
     ETag,
@@ -28,7 +29,8 @@ from prefect_omnivideo.core.storage.base import (
 )
 from prefect_omnivideo.core.storage.ranged import RangedFile
 from prefect_omnivideo.core.storage.s3_client import DEFAULTS, S3Options, client
-from prefect_omnivideo.core.storage.s3_errors import code_of, store_error
+from prefect_omnivideo.core.storage.s3_dangers import dangers
+from prefect_omnivideo.core.storage.s3_errors import code_of, is_unconditional, store_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -206,6 +208,16 @@ class Bucket(ObjectStore):
         return aborted
 
     @property
+    @override
+    def place(self) -> str:
+        return f"{self.uri('')} at {self.endpoint_url}"
+
+    @override
+    def dangers(self) -> list[str]:
+        with self._explained(self._base):
+            return dangers(self._client, self.bucket, self._base)
+
+    @property
     def endpoint_url(self) -> str:
         """Address of the server."""
         return self._client.meta.endpoint_url
@@ -238,6 +250,11 @@ class Bucket(ObjectStore):
                     **self._extra,
                 )["ETag"]
             except ClientError as error:
+                if is_unconditional(error):
+                    raise StoreError(
+                        f"{self.uri(name)} at {self.endpoint_url}: this server cannot do conditional writes "
+                        f"({', '.join(condition)}), and without them one video could be paid twice. {ADVICE}"
+                    ) from None
                 if code_of(error) not in _CONFLICTS | _ABSENT:
                     raise
             etag = self._etag_by(writer, key)

@@ -40,6 +40,7 @@ _WHAT_TO_DO = {
     "XAmzContentSHA256Mismatch": _CHECKSUMS,
     "InvalidDigest": _CHECKSUMS,
     "InvalidStorageClass": "correct the storage class",
+    "OperationAborted": "another operation on the bucket is under way: run again",
     "SlowDown": "too many requests: lower the number of transfers, or run again later",
     "ServiceUnavailable": "the server has no capacity: run again later",
     "InternalError": "the server failed: run again later",
@@ -55,6 +56,16 @@ def store_error(place: str, error: BaseException) -> StoreError:
 def code_of(error: ClientError) -> str:
     """The server's error code, such as `NoSuchKey`; the HTTP status if the response had no body."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_unconditional(error: ClientError) -> bool:
+    """Whether a conditional write was refused since the server knows no condition.
+
+    Servers that lack the checksums give the same answer, and most of them name the header it is about.
+    """
+    said = str(error.response.get("Error", {})).lower()
+    about_checksums = any(word in said for word in ("checksum", "trailer", "chunked", "content-sha256"))
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 501 and not about_checksums
 
 
 def what_happened(error: BaseException) -> str:
@@ -79,6 +90,6 @@ def _passes(error: BaseException) -> bool:
     """Whether the error may be temporary."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        passing = ("SlowDown", "Throttling", "BadDigest")
+        passing = ("SlowDown", "Throttling", "BadDigest", "OperationAborted")
         return status in (408, 429) or (status >= 500 and status != 501) or code_of(error) in passing
     return isinstance(error, (NoConnectionError, HTTPClientError, RetriesExceededError))

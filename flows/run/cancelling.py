@@ -1,6 +1,5 @@
 """Hooks for the cancellation of a flow run: its jobs and its shards."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from prefect import Flow
@@ -16,21 +15,21 @@ from prefect.logging import get_logger
 from prefect.logging.loggers import flow_run_logger
 from prefect.states import Cancelling
 
+from prefect_omnivideo.blocks import TwelveAICredentials
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
-from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.pool import connect
 from prefect_omnivideo.core.errors import OmniVideoError
 from prefect_omnivideo.core.jobs.ownership import is_owner
 from prefect_omnivideo.core.jobs.persist import Log, keep, latest
-from prefect_omnivideo.core.records.batch import batch_name
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of
 from prefect_omnivideo.tasks.events import announce_video
 
 
 async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Log the jobs that the gateways still process and bill, and cancel them where a gateway documents how.
+    """Log the jobs that the gateways still process and bill, and cancel them where the credentials say so.
 
     Runs after the flow run has stopped, so nothing is submitted any more. A job that goes on at a gateway stays
     `submitted`: the next run of the batch, or `collect_videos`, downloads its video.
@@ -38,10 +37,9 @@ async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: St
     log = flow_run_logger(flow_run) if flow_run.id else get_logger("omnivideo")
     parameters = flow.validate_parameters(flow_run.parameters)
     given = parameters["credentials"]
-    accounts = [block.account() for block in ([given] if isinstance(given, GatewayCredentials) else given)]
+    accounts: list[GatewayCredentials] = [given] if isinstance(given, GatewayCredentials) else given
     records = Records(parameters["store"].open(), announce_video)
-    moment = flow_run.expected_start_time or datetime.now(UTC)
-    batch = batch_name(parameters.get("batch") or None, default=str(flow_run.id), moment=moment)
+    batch = batch_from(await origin_of(flow_run), parameters.get("batch"))
     mine = [
         record
         for record in await on_records(lambda: list(records.batch(batch)))
@@ -51,7 +49,7 @@ async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: St
         if record.state is VideoState.SUBMITTING:
             log.warning("%s was being submitted; whether it was accepted is not known yet", record.stem)
         elif record.is_collectable:
-            owner = next((account for account in accounts if is_owner(record, account)), None)
+            owner = next((account for account in accounts if is_owner(record, account.account())), None)
             log.warning("%s", await _cancel(record, owner, records, log))
 
 
@@ -71,25 +69,23 @@ async def cancel_shards(flow: Flow[Any, Any], flow_run: FlowRun, state: State[An
             flow_run_logger(flow_run).warning("cancelled %s; its log lists what goes on at the gateways", shard.name)
 
 
-async def _cancel(record: VideoRecord, owner: Account | None, records: Records, log: Log) -> str:
-    """Cancel one job where the gateway documents how. Returns one sentence about the result."""
+async def _cancel(record: VideoRecord, owner: GatewayCredentials | None, records: Records, log: Log) -> str:
+    """Cancel one job where its credentials say so. Returns one sentence about the result."""
     attempt = record.attempt
     job = f"{record.stem} (task {attempt.task_id} of account {attempt.account})"
     goes_on = f"{job} goes on and is billed; the next run of batch {record.batch} collects it"
-    if owner is None:
+    if not (isinstance(owner, TwelveAICredentials) and owner.cancel_remote_jobs):
         return goes_on
     try:
-        async with connect(owner) as client:
+        async with connect(owner.account()) as client:
             job_now = await client.status(str(attempt.task_id), attempt.submit_path)
             if job_now.status.is_final:
                 return f"{job} had ended as {job_now.status}; the next run of batch {record.batch} collects it"
             confirmed = await client.cancel(str(attempt.task_id), attempt.submit_path)
     except OmniVideoError as error:
         return f"{goes_on} ({error})"
-    if confirmed is None:
-        return f"{goes_on}; {owner.gateway.title} documents no way to cancel"
     if not confirmed:
-        return f"{goes_on}; {owner.gateway.title} refused to cancel it"
+        return f"{goes_on}; {owner.gateway.title} did not confirm that it is cancelled"
     said = f"cancelled at {owner.gateway.title}, which does not say whether it refunds"
 
     def step(latest: VideoRecord) -> VideoRecord | None:

@@ -1,12 +1,12 @@
 """Distributes videos over accounts: each is kept busy, and memory grows with the jobs in flight, not with the list."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
-from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.errors import NoBalanceError, Problem, RequestError, UnauthorizedError
 from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.base import ObjectStore
@@ -14,6 +14,8 @@ from prefect_omnivideo.core.storage.base import ObjectStore
 T = TypeVar("T")
 Accounts = frozenset[int]
 """Positions in a list of credentials."""
+ACCOUNT_ERRORS = (NoBalanceError, UnauthorizedError)
+"""Refusals that concern the account, not the request: another account may well take it."""
 
 
 def eligible(
@@ -52,27 +54,65 @@ async def fan_out(
     work: Iterable[tuple[T, Accounts]],
     credentials: Sequence[GatewayCredentials],
     make: Callable[[T, GatewayCredentials], Awaitable[None]],
+    *,
+    give_up: Callable[[T, Exception], None],
+    model: Callable[[T], str] = lambda item: "",
 ) -> None:
     """Make every item with one of its accounts, as many at a time as each account allows.
 
-    An account takes the next item when it has capacity, so a slow gateway never delays a fast one.
+    An account takes the next item when it has room, so a slow gateway never holds up a fast one. An account that
+    refuses an item for a reason of its own (`ACCOUNT_ERRORS`: nothing was spent) is given no more of the kind, and the
+    item goes to the others.
+
+    Args:
+        make: raises nothing but `ACCOUNT_ERRORS`.
+        give_up: told of each item that no account is left for, and the last refusal.
+        model: the model that an item is for; a key may be good for some models and not for others.
     """
-    waiting: dict[Accounts, deque[T]] = {}
+    waiting: dict[tuple[Accounts, str], deque[T]] = {}
     for item, accounts in work:
-        waiting.setdefault(accounts, deque()).append(item)
-    total = sum(map(len, waiting.values()))
+        waiting.setdefault((accounts, model(item)), deque()).append(item)
+    busy: Counter[int] = Counter()
+    rested: set[tuple[int, str | None]] = set()
+    """Accounts that get nothing more: nothing at all, or nothing of a model."""
 
-    def take(index: int) -> deque[T] | None:
+    def serves(index: int, accounts: Accounts, name: str) -> bool:
+        return index in accounts and rested.isdisjoint({(index, None), (index, name)})
+
+    def take(index: int) -> tuple[Accounts, str] | None:
         # Items that the fewest accounts can make go first: the others have a choice.
-        mine = [accounts for accounts, queue in waiting.items() if queue and index in accounts]
-        return waiting[min(mine, key=len)] if mine else None
+        mine = [kind for kind, queue in waiting.items() if queue and serves(index, *kind)]
+        return min(mine, key=lambda kind: len(kind[0])) if mine else None
 
-    async def serve(index: int) -> None:
-        while (queue := take(index)) is not None:
-            await make(queue.popleft(), credentials[index])
+    def rest(index: int, name: str, error: Exception) -> None:
+        """Accounts rest; what is left to none of them is given up."""
+        rested.add((index, name if isinstance(error, UnauthorizedError) and error.http_status != 401 else None))
+        for kind, queue in waiting.items():
+            if not any(serves(other, *kind) for other in kind[0]):
+                while queue:
+                    give_up(queue.popleft(), error)
 
     async with asyncio.TaskGroup() as group:
-        for slot in range(min(total, max(account.jobs_in_flight for account in credentials))):
-            for index, account in enumerate(credentials):
-                if slot < account.jobs_in_flight:
-                    group.create_task(serve(index))
+
+        async def run(index: int, kind: tuple[Accounts, str], item: T) -> None:
+            try:
+                await make(item, credentials[index])
+            except ACCOUNT_ERRORS as error:
+                waiting[kind].append(item)
+                rest(index, kind[1], error)
+            busy[index] -= 1
+            fill()
+
+        def fill() -> None:
+            """Give every account with room its next item, in turns."""
+            free = set(range(len(credentials)))
+            while free:
+                for index in sorted(free):
+                    kind = take(index) if busy[index] < credentials[index].jobs_in_flight else None
+                    if kind is None:
+                        free.remove(index)
+                    else:
+                        busy[index] += 1
+                        group.create_task(run(index, kind, waiting[kind].popleft()))
+
+        fill()

@@ -16,9 +16,12 @@ from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.templating import markdown_text
 from prefect_omnivideo.core.reports.wording import reason
+from prefect_omnivideo.tasks.showing import only_shows
 
 SECONDS_BETWEEN = 3.0
 """Seconds between two updates of the progress: the server stores each of them."""
+LONGEST_UPDATE = 10.0
+"""Seconds that an update of the progress may take: a video waits for it."""
 MOST_ROWS = 1000
 """Rows of the table of videos; `report.json` has them all."""
 
@@ -35,25 +38,29 @@ class Progress:
     async def show(self, done: int, description: str) -> bool:
         """Update the bar at most every `SECONDS_BETWEEN`, and always at the end. Returns whether it did."""
         moment = monotonic()
-        if done < self._total and moment - self._shown_at < SECONDS_BETWEEN:
+        if done < self._total and (self._turn.locked() or moment - self._shown_at < SECONDS_BETWEEN):
             return False
         self._shown_at = moment
         percent = 100 * done / self._total
-        async with self._turn:  # several videos may end at a time, and there is one bar
-            if self._artifact is None:
-                self._artifact = await acreate_progress_artifact(
-                    percent, key="omnivideo-progress", description=description
-                )
-            else:
-                await aupdate_progress_artifact(self._artifact, percent, description=description)
+        # Several videos may end at a time, and there is one bar.
+        with only_shows("the progress"):
+            async with self._turn, asyncio.timeout(LONGEST_UPDATE):
+                if self._artifact is None:
+                    self._artifact = await acreate_progress_artifact(
+                        percent, key="omnivideo-progress", description=description
+                    )
+                else:
+                    await aupdate_progress_artifact(self._artifact, percent, description=description)
         return True
 
 
 async def show_report(report: BatchReport) -> None:
-    """Publish the report as a page, and a table with one row per video."""
-    await acreate_markdown_artifact(report.markdown(), key="omnivideo-report", description=report.summary())
-    rows = [_row(record) for record in report.records[:MOST_ROWS]]
-    await acreate_table_artifact(rows, key="omnivideo-videos", description=f"Videos of batch {report.batch}")
+    """The report as a page, and a table with one row a video."""
+    with only_shows("the report"):
+        await acreate_markdown_artifact(report.markdown(), key="omnivideo-report", description=report.summary())
+    with only_shows("the table of videos"):
+        rows = [_row(record) for record in report.records[:MOST_ROWS]]
+        await acreate_table_artifact(rows, key="omnivideo-videos", description=f"Videos of batch {report.batch}")
 
 
 def _row(record: VideoRecord) -> dict[str, str | float | None]:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
-from prefect_omnivideo.core.errors import OmniVideoError, StoreError
+from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.records.compact import Packed, PackedRecords, pack
 from prefect_omnivideo.core.records.model import VideoRecord
@@ -17,24 +17,14 @@ from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.address import address_of
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError
+from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.tasks.events import announce_batch
 
 REASONS_SHOWN = 5
 SHARD_TAG = "omnivideo-shard"
 """Tag of a flow run that is a shard; its parent writes the gallery and the report, and announces the batch."""
-
-
-class BatchFailedError(OmniVideoError):
-    """Some videos of a batch failed or have an unknown outcome. The others are stored.
-
-    Attributes:
-        report: the state of every video.
-    """
-
-    def __init__(self, message: str, report: BatchReport) -> None:
-        super().__init__(message)
-        self.report = report
 
 
 class Outcome:
@@ -56,16 +46,27 @@ class Outcome:
 
     @asynccontextmanager
     async def of(self, request: VideoRequest) -> AsyncGenerator[None]:
-        """Work on one video; its error, of whatever kind, is noted and does not stop the others."""
+        """Work on one video: its trouble, of whatever kind, must not stop the others.
+
+        Raises:
+            NoBalanceError, UnauthorizedError: the account's trouble; another one may make the video.
+        """
         try:
             with _results_of_its_own():
                 yield
-        except Exception as error:  # any error; it is reported with its video
-            self._problems[request.key] = str(error) or type(error).__name__
+        except ACCOUNT_ERRORS as error:
+            self._log.warning("%r goes to another account, if there is one: %s", shorten(request.prompt, 60), error)
+            raise
+        except Exception as error:  # anything at all; it is reported with the video it concerns
+            self.give_up(request, error)
         done = len(self._made) + len(self._problems)
         text = f"{done} of {len(self._requests)} done, {len(self._made)} of them stored"
         if await self._progress.show(done, f"{text}: batch {self.batch}"):
             self._log.info("%s", text)
+
+    def give_up(self, request: VideoRequest, error: Exception) -> None:
+        """Why there is no video from this run."""
+        self._problems[request.key] = str(error) or type(error).__name__
 
     async def conclude(self, skipped: tuple[str, ...] = ()) -> BatchReport:
         """Write gallery and report, and return the report.
@@ -74,7 +75,8 @@ class Outcome:
             skipped: rows of a sheet that were left out, and why.
 
         Raises:
-            BatchFailedError: a video failed, has an unknown outcome or was never submitted.
+            BatchIncompleteError: videos that were paid for are not stored yet.
+            BatchFailedError: videos failed, or nobody knows.
         """
         for request in self._requests:
             if request.key in self._problems:
@@ -84,25 +86,23 @@ class Outcome:
         report = BatchReport(batch=self.batch, records=PackedRecords(made.values()), skipped=skipped)
         is_shard = SHARD_TAG in flow_run.tags
         if not is_shard:
-            try:
-                report = await on_records(write_report, self._records, report, made, self._log)
-            except StoreError as error:
-                self._log.error("gallery and report could not be written: %s", error)
+            report = await written(self._records, report, made, self._log)
         self._log.info("%s", report.summary())
         await show_report(report)
         if not is_shard:
             announce_batch(report)
-        for record in report.pending:
-            self._log.warning("%s is not finished yet: %s", record.stem, self._problems.get(record.key, ""))
-        bad = {record.key for record in report.unsettled}
+        on_the_way, bad = ({record.key for record in found} for found in (report.pending, report.unsettled))
         reasons = [
             f"{shorten(request.prompt, 60)!r}: {self._problems.get(request.key, 'no record was written')}"
             for name, request in zip(names, self._requests, strict=True)
-            if request.key in bad or name not in made
+            if request.key in bad | on_the_way or name not in made
         ]
+        more = [f"and {len(reasons) - REASONS_SHOWN} more"] if len(reasons) > REASONS_SHOWN else []
+        message = f"{report.summary()} {'; '.join(reasons[:REASONS_SHOWN] + more)}"
+        if on_the_way:
+            raise BatchIncompleteError(f"{message}. {goes_on(len(on_the_way), self.batch)}", report)
         if reasons:
-            more = f"; and {len(reasons) - REASONS_SHOWN} more" if len(reasons) > REASONS_SHOWN else ""
-            raise BatchFailedError(f"{report.summary()} {'; '.join(reasons[:REASONS_SHOWN])}{more}", report)
+            raise BatchFailedError(message, report)
         return report
 
     async def _look_up(self, request: VideoRequest) -> None:
@@ -113,6 +113,23 @@ class Outcome:
             return  # this run has met the same error and reports it
         if found:
             self.add(found.record)
+
+
+def goes_on(count: int, batch: str) -> str:
+    """How the videos come home that a run leaves at the gateways."""
+    return (
+        f"{count} of them may have been paid and can still be collected: run batch {batch} again, or "
+        f"collect_videos({batch!r}, ...); neither pays again"
+    )
+
+
+async def written(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
+    """The report, written as `write_report` does; unwritten where that fails for any reason: it only shows what is."""
+    try:
+        return await on_records(write_report, records, report, known, log)
+    except Exception as error:
+        log.error("gallery and report could not be written: %s", error)
+        return report
 
 
 def write_report(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:

@@ -1,6 +1,7 @@
 """Prefect's standard block tests, and what these blocks promise beyond them."""
 
 import asyncio
+import re
 import struct
 from collections.abc import Generator
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.testing.standard_test_suites import BlockStandardTestSuite
 from prefect.testing.standard_test_suites import blocks as suite
 from pydantic import ValidationError
@@ -24,6 +27,7 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.newapi import NewApiCredentials
 from prefect_omnivideo.cli.doctor import examine
 from prefect_omnivideo.core.errors import StoreError
+from prefect_omnivideo.flows import generate_videos
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from tests.accounts import credentials
 
@@ -221,3 +225,56 @@ async def test_the_doctor_examines_saved_blocks(
     said = capsys.readouterr().out
     assert "20 jobs in flight" in said
     assert "does not accept the key" in said
+
+
+def test_a_relative_folder_in_code_is_made_absolute_where_it_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = LocalVideoStore(folder=Path("videos"))
+    assert store.folder == tmp_path / "videos"
+    assert str(tmp_path / "videos") in repr(store)
+    monkeypatch.chdir("/")
+    assert store.open().uri("") == (tmp_path / "videos").as_uri()
+    travelled = LocalVideoStore.model_validate_json(store.model_dump_json())
+    assert travelled.folder == store.folder
+    assert LocalVideoStore(folder=Path("~/videos")).folder == Path.home() / "videos"
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_relative_folder_is_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match=re.escape(f"'{tmp_path / 'videos'}'")):
+        await LocalVideoStore(folder=Path("videos")).save("relative")
+    store = LocalVideoStore(folder=tmp_path)
+    store.folder = Path("videos")
+    with pytest.raises(StoreError, match="relative"):
+        await store.save("relative")
+
+
+async def saved_with_a_relative_folder(tmp_path: Path) -> None:
+    """As the form of the Prefect UI saves it, which runs no code of ours."""
+    document_id = await LocalVideoStore(folder=tmp_path).save("relative", overwrite=True)
+    async with get_client() as server:
+        await server.update_block_document(
+            document_id, BlockDocumentUpdate(data={"folder": "videos"}, merge_existing_data=True)
+        )
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_relative_folder_is_not_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    await saved_with_a_relative_folder(tmp_path)
+    for load in (LocalVideoStore.aload("relative"), Block.aload("local-video-store/relative")):
+        with pytest.raises(StoreError, match=re.escape(f"'{Path.cwd() / 'videos'}'")):
+            await load
+    with pytest.raises(StoreError, match="relative"):
+        generate_videos.validate_parameters(
+            {
+                "prompts": ["x"],
+                "credentials": APIMartCredentials.model_validate({"api_key": "sk"}),
+                "store": {"folder": "videos"},
+            }
+        )
+    assert await asyncio.to_thread(examine, ["local-video-store/relative"]) == 1
+    assert "FAILS" in (said := capsys.readouterr().out)
+    assert str(Path.cwd() / "videos") in said

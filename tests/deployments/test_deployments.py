@@ -35,6 +35,7 @@ def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
         server.start(f"{SHEET_FLOW}/products", parameters["weekdays"]),
         server.start(f"{SHEET_FLOW}/products", parameters["weekend"]),
         server.start("Generate sharded/long", {}),
+        server.start("Collect videos/collect", {}),
     ]
     with machine(server, "worker", limit=10):
         ended = [server.ended(run) for run in runs]
@@ -49,6 +50,7 @@ def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
             f"sheet products-tall.yaml for tall/{week}",
             f"sheet products-wide.yaml for wide/{week}",
             ended[5].name,
+            "collect all batches",
         ]
     )
     products = Counter(f"{product} in {style}" for product in ("mug", "cup") for style in ("noir", "clay"))
@@ -89,11 +91,12 @@ def test_deployments_hold_references_and_schedules_of_their_own(stage: Stage) ->
         "hourly": {"every-hour": True},
         "products": {"weekdays": True, "weekend": True},
         "long": {},
+        "collect": {"every-hour": True},
         "shard": {},
     }
     strategies = {name: d.concurrency_options and d.concurrency_options.collision_strategy for name, d in found.items()}
     queued = dict.fromkeys(("ad-hoc", "daily", "products", "long"), "ENQUEUE")
-    assert strategies == {**queued, "hourly": "CANCEL_NEW", "shard": None}
+    assert strategies == {**queued, "hourly": "CANCEL_NEW", "collect": "CANCEL_NEW", "shard": None}
 
 
 def test_schedules_make_runs(stage: Stage) -> None:

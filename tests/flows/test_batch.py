@@ -1,26 +1,32 @@
 """A list of prompts, through the real flow engine: one submission a prompt, whatever goes wrong."""
 
 import json
+import sys
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 from typing import cast
+from unittest.mock import AsyncMock
 from uuid import UUID
 
 import pytest
+from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import TaskRunResult
+from prefect.client.schemas.objects import StateType, TaskRunResult
 from prefect.client.schemas.sorting import TaskRunSort
 from prefect.context import FlowRunContext, TaskRunContext
 
 from prefect_omnivideo import LocalVideoStore, VideoRequest
 from prefect_omnivideo.core.client.poll_schedule import ENOUGH, durations
-from prefect_omnivideo.core.errors import JobError, RequestError, StoreError
+from prefect_omnivideo.core.errors import JobError, RequestError, StoreError, TransferError
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.reports.report import BatchReport
-from prefect_omnivideo.flows import BatchFailedError, generate_video, generate_videos
+from prefect_omnivideo.flows import BatchFailedError, BatchIncompleteError, generate_video, generate_videos
 from prefect_omnivideo.flows.run import verdict as outcome
-from prefect_omnivideo.sandbox import Sandbox
+from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
+from prefect_omnivideo.sandbox import Sandbox, Settings, running
+from prefect_omnivideo.sandbox.faults import Fault, FaultPlan
 from prefect_omnivideo.tasks import factory
 from tests.accounts import GATEWAYS, credentials
 from tests.flows.conftest import Held
@@ -114,21 +120,56 @@ async def test_a_passed_deadline_is_pending_and_a_later_run_collects(
 ) -> None:
     sandbox = slow_sandbox
     account = credentials(sandbox, "apimart")
-    report = await generate_videos(["late"], account, store, batch="late", deadline=0.05)
-    assert [record.state for record in report.pending] == [VideoState.SUBMITTED]
+    with pytest.raises(BatchIncompleteError, match=r"'late': .* still runs.*run batch late again") as caught:
+        await generate_videos(["late"], account, store, batch="late", deadline=0.05)
+    assert [record.state for record in caught.value.report.pending] == [VideoState.SUBMITTED]
     held.finish()
     report = await generate_videos(["late"], account, store, batch="late")
     assert len(report.stored) == 1
     assert bill(sandbox) == Counter({"late": 1})
 
 
+async def test_a_run_that_leaves_paid_videos_out_of_the_store_ends_incomplete(
+    sandbox: Sandbox, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its videos are finished, and not one can be downloaded; a retry by Prefect goes on with them."""
+    sandbox.reset()
+    prompts = ["one", "two [fault:moderated]"]
+    account, tries = credentials(sandbox, "apimart"), list[str]()
+    retried = generate_videos.with_options(retries=1, retry_delay_seconds=0)
+    refuse = AsyncMock(side_effect=TransferError("the link gave no video"))
+    monkeypatch.setattr("prefect_omnivideo.core.jobs.deliver._fetch_all", refuse)
+    state = await retried(prompts, account, store, batch="b", return_state=True)
+    assert (state.type, state.name) == (StateType.FAILED, "Incomplete")
+    assert "2 videos: 1 still being made, 1 failed" in str(state.message)
+    assert "run batch b again" in str(state.message)
+    async with get_client() as client:
+        run = await client.read_flow_run(state.state_details.flow_run_id or UUID(int=0))
+    assert (run.run_count, run.state_name) == (2, "Incomplete")
+    with pytest.raises(TransferError):
+        await generate_video(prompts[0], account, store, batch="b")
+    state = await generate_video(prompts[0], account, store, batch="b", return_state=True)
+    assert (state.type, state.name) == (StateType.FAILED, "Incomplete")
+
+    @flow
+    async def parent() -> None:
+        with pytest.raises(BatchIncompleteError) as caught:
+            await generate_videos(prompts, account, store, batch="b")
+        tries.extend(record.request.prompt for record in caught.value.report.pending)
+
+    await parent()
+    assert tries == prompts[:1]
+    assert bill(sandbox) == Counter(prompts)
+
+
 async def test_another_account_does_not_touch_what_it_did_not_submit(
     slow_sandbox: Sandbox, store: LocalVideoStore
 ) -> None:
     sandbox = slow_sandbox
-    await generate_videos(["mine"], credentials(sandbox, "apimart"), store, batch="mine", deadline=0.01)
-    report = await generate_videos(["mine"], credentials(sandbox, "jimmyai"), store, batch="mine")
-    assert [record.attempt.gateway for record in report.pending] == ["apimart"]
+    for gateway, deadline in (("apimart", 0.01), ("jimmyai", 60)):
+        with pytest.raises(BatchIncompleteError) as caught:
+            await generate_videos(["mine"], credentials(sandbox, gateway), store, batch="mine", deadline=deadline)
+        assert [record.attempt.gateway for record in caught.value.report.pending] == ["apimart"]
     with pytest.raises(JobError, match="Run again with that account"):
         await generate_video("mine", credentials(sandbox, "jimmyai"), store, batch="mine")
     assert bill(sandbox) == Counter({"mine": 1})
@@ -174,6 +215,38 @@ async def test_a_retried_flow_run_pays_for_nothing_again(sandbox: Sandbox, store
     assert bill(sandbox) == Counter({"good": 1, "bad [fault:moderated]": 1})
 
 
+async def test_a_retried_parent_pays_for_nothing_again(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    """The retry of a parent starts new runs of the flows within it."""
+    sandbox.reset()
+    account, batches = credentials(sandbox, "apimart"), list[str]()
+
+    @flow(retries=1, retry_delay_seconds=0)
+    async def parent() -> None:
+        report = await generate_videos(["one", "two"], account, store)
+        batches.append(report.batch)
+        batches.append((await generate_video("three", account, store)).batch)
+        if len(batches) == 2:
+            raise RuntimeError("what comes after it fails")
+
+    @task
+    async def in_a_task() -> None:
+        await parent()
+
+    @flow
+    async def outermost() -> None:
+        await in_a_task()
+
+    state = await outermost(return_state=True)
+    assert bill(sandbox) == Counter({"one": 1, "two": 1, "three": 1})
+    assert batches == [str(state.state_details.flow_run_id)] * 4
+
+
+async def test_without_any_run_the_batch_has_a_stable_name(caplog: pytest.LogCaptureFixture) -> None:
+    names = {batch_from(await origin_of_run(), None) for _ in range(2)}
+    assert names == {"without-a-run"}
+    assert "called outside of a run" in caplog.text
+
+
 async def test_prefect_draws_arrows_within_a_video_and_remembers_no_video_that_is_done(
     sandbox: Sandbox, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,12 +264,46 @@ async def test_prefect_draws_arrows_within_a_video_and_remembers_no_video_that_i
             inputs.append(cast("dict[str, list[TaskRunResult]]", run.task_run.task_inputs))
 
     monkeypatch.setattr(outcome, "announce_batch", look)
+    monkeypatch.setattr(sys.modules["prefect_omnivideo.flows.batch"], "announce_video", note)
     monkeypatch.setattr(factory, "announce_video", note)
     await generate_videos(["one", "two", "three"], credentials(sandbox, "jimmyai"), store, batch="arrows")
     assert remembered == [0]
     arrows = [{result.id for results in each.values() for result in results} for each in inputs]
     assert [len(each) for each in arrows] == [2, 2, 2], "from its submission and from its wait"
     assert len(set.union(*arrows)) == 6, "and from nobody else's"
+
+
+@pytest.fixture
+def broke_sandbox() -> Generator[Sandbox]:
+    """Two gateways; the account at one of them has no money."""
+    with running(Settings(latency=0.1, faults=FaultPlan((Fault("no-balance", gateway="apimart"),)))) as sandbox:
+        yield sandbox
+
+
+async def test_a_broke_account_beside_a_healthy_one_rests(broke_sandbox: Sandbox, store: LocalVideoStore) -> None:
+    accounts = [
+        credentials(broke_sandbox, "apimart", jobs_in_flight=3),
+        credentials(broke_sandbox, "jimmyai", api_key="sk-wrong", jobs_in_flight=2),
+        credentials(broke_sandbox, "sora", jobs_in_flight=2),
+    ]
+    prompts = [f"prompt {number}" for number in range(60)]
+    report = await generate_videos(prompts, accounts, store, batch="b")
+    assert len(report.stored) == 60
+    assert bill(broke_sandbox) == Counter(dict.fromkeys(prompts, 1))
+    asked = broke_sandbox.stats()["gateways"]
+    assert asked["apimart"]["submissions"] <= 3
+    assert asked["jimmyai"]["submissions"] <= 2
+
+
+async def test_where_no_account_is_left_the_rest_fails_with_the_reason(
+    broke_sandbox: Sandbox, store: LocalVideoStore
+) -> None:
+    with pytest.raises(BatchFailedError, match=r"insufficient balance.*and 15 more"):
+        await generate_videos(
+            [f"prompt {number}" for number in range(20)], credentials(broke_sandbox, "apimart", jobs_in_flight=1), store
+        )
+    assert broke_sandbox.stats()["gateways"]["apimart"]["submissions"] == 1
+    assert bill(broke_sandbox) == Counter()
 
 
 async def test_how_long_earlier_videos_of_the_batch_took_is_known(sandbox: Sandbox, store: LocalVideoStore) -> None:

@@ -6,10 +6,13 @@ from unittest.mock import AsyncMock
 import pytest
 
 from prefect_omnivideo import LocalVideoStore
+from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.core.client.client import GatewayClient
+from prefect_omnivideo.core.gateways.specification import Answer, HttpCall
 from prefect_omnivideo.core.records import resolve as settle
-from prefect_omnivideo.core.records.model import VideoState
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
-from prefect_omnivideo.flows import BatchFailedError, collect_videos, generate_videos
+from prefect_omnivideo.flows import BatchFailedError, BatchIncompleteError, collect_videos, generate_videos
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
@@ -27,8 +30,9 @@ async def test_everything_pending_is_collected_and_nothing_submitted(
 ) -> None:
     sandbox = slow_sandbox
     accounts = [credentials(sandbox, "apimart"), credentials(sandbox, "jimmyai")]
-    report = await generate_videos(["one", "two", "three"], accounts, store, batch="b", deadline=0.01)
-    assert len(report.pending) == 3
+    with pytest.raises(BatchIncompleteError) as caught:
+        await generate_videos(["one", "two", "three"], accounts, store, batch="b", deadline=0.01)
+    assert len(caught.value.report.pending) == 3
     held.finish()
     report = await collect_videos("b", accounts, store)
     assert len(report.stored) == 3
@@ -38,9 +42,29 @@ async def test_everything_pending_is_collected_and_nothing_submitted(
 
 async def test_what_another_account_submitted_stays_pending(slow_sandbox: Sandbox, store: LocalVideoStore) -> None:
     sandbox = slow_sandbox
-    await generate_videos(["one"], credentials(sandbox, "apimart"), store, batch="b", deadline=0.01)
-    report = await collect_videos("b", credentials(sandbox, "jimmyai"), store)
-    assert len(report.pending) == 1
+    with pytest.raises(BatchIncompleteError):
+        await generate_videos(["one"], credentials(sandbox, "apimart"), store, batch="b", deadline=0.01)
+    with pytest.raises(BatchIncompleteError) as caught:
+        await collect_videos("b", credentials(sandbox, "jimmyai"), store)
+    assert len(caught.value.report.pending) == 1
+
+
+async def test_every_batch_with_open_videos_is_collected(
+    slow_sandbox: Sandbox, held: Held, store: LocalVideoStore
+) -> None:
+    account = credentials(slow_sandbox, "apimart")
+    for prompt, batch in (("one", "daily/1"), ("two", "daily/2"), ("three", "daily/2")):
+        with pytest.raises(BatchIncompleteError):
+            await generate_videos([prompt], account, store, batch=batch, deadline=0.01)
+    with pytest.raises(BatchIncompleteError, match=r"daily/1: .*daily/2: ") as caught:
+        await collect_videos(None, account, store, deadline=0.01)
+    assert len(caught.value.report.pending) == 3
+    held.finish()
+    report = await collect_videos(None, account, store)
+    assert sorted(record.request.prompt for record in report.stored) == ["one", "three", "two"]
+    assert (store.folder / "daily/2/index.html").read_text().count("<video") == 2
+    assert len((await collect_videos(None, account, store)).records) == 0, "nothing is left"
+    assert bill(slow_sandbox) == Counter({"one": 1, "two": 1, "three": 1})
 
 
 async def test_a_lost_answer_is_settled_by_a_person(sandbox: Sandbox, store: LocalVideoStore) -> None:
@@ -63,22 +87,52 @@ async def test_a_lost_answer_is_settled_by_a_person(sandbox: Sandbox, store: Loc
     assert bill(sandbox) == Counter(dict.fromkeys(prompts, 1))
 
 
-async def test_cancelling_says_what_goes_on_and_leaves_it_to_be_collected(
-    slow_sandbox: Sandbox, store: LocalVideoStore, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What the hook says of a run that was stopped: one gateway documents a cancel, the other does not."""
-    accounts = [credentials(slow_sandbox, "12ai"), credentials(slow_sandbox, "apimart")]
+async def cancelled(accounts: list[GatewayCredentials], store: LocalVideoStore) -> dict[str, VideoRecord]:
+    """The records by their gateways after a run was stopped, and what is done then was done."""
     state = await generate_videos(["a", "b"], accounts, store, batch="b", deadline=0.01, return_state=True)
     run = AsyncMock()
     run.id = state.state_details.flow_run_id
     run.name, run.expected_start_time, run.flow_id = "run", None, state.state_details.flow_run_id
+    run.parent_task_run_id = None
     run.parameters = {"prompts": ["x"], "credentials": accounts, "store": store, "batch": "b"}
     await report_cancellation(generate_videos, run, state)
-    records = {record.request.prompt: record for record in Records(store.open()).batch("b")}
-    by_gateway = {record.attempt.gateway: record for record in records.values()}
-    assert by_gateway["12ai"].state is VideoState.FAILED
+    return {record.attempt.gateway: record for record in Records(store.open()).batch("b")}
+
+
+async def test_cancelling_says_what_goes_on_and_leaves_it_to_be_collected(
+    slow_sandbox: Sandbox, held: Held, store: LocalVideoStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    accounts = [credentials(slow_sandbox, "12ai"), credentials(slow_sandbox, "apimart")]
+    by_gateway = await cancelled(accounts, store)
+    for record in by_gateway.values():
+        assert record.state is VideoState.SUBMITTED
+        assert str(record.attempt.task_id) in caplog.text
+    assert caplog.text.count("goes on and is billed; the next run of batch b collects it") == 2
+    held.finish()
+    assert len((await collect_videos("b", accounts, store)).stored) == 2, "nothing that was paid for is discarded"
+
+
+async def test_jobs_are_cancelled_at_the_gateway_where_the_credentials_say_so(
+    slow_sandbox: Sandbox, store: LocalVideoStore
+) -> None:
+    accounts = [credentials(slow_sandbox, "12ai", cancel_remote_jobs=True), credentials(slow_sandbox, "apimart")]
+    by_gateway = await cancelled(accounts, store)
     assert by_gateway["12ai"].failure is not None
     assert by_gateway["12ai"].failure.category == "cancelled"
     assert by_gateway["apimart"].state is VideoState.SUBMITTED
-    assert str(by_gateway["apimart"].attempt.task_id) in caplog.text
-    assert "collects it" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(200, {}, None, "<html>"), Answer(200, {}, {}), Answer(200, {}, {"success": 1})]
+)
+async def test_a_cancel_that_is_not_confirmed_in_so_many_words_leaves_the_job_to_be_collected(
+    answer: Answer, slow_sandbox: Sandbox, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = GatewayClient._get
+
+    async def get(client: GatewayClient, call: HttpCall, task_id: str) -> Answer:
+        return answer if call.method == "DELETE" else await ask(client, call, task_id)
+
+    monkeypatch.setattr(GatewayClient, "_get", get)
+    accounts = [credentials(slow_sandbox, "12ai", cancel_remote_jobs=True)]
+    assert (await cancelled(accounts, store))["12ai"].state is VideoState.SUBMITTED

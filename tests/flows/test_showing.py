@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import httpx
 import pytest
+from prefect.client.base import PrefectHttpxAsyncClient
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.sorting import ArtifactSort
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.flows import generate_videos
+from prefect_omnivideo.flows.run import progress, verdict
 from prefect_omnivideo.sandbox import Sandbox
 from prefect_omnivideo.tasks import events
 from tests.accounts import credentials
@@ -63,3 +66,30 @@ async def test_progress_report_and_table_are_artifacts(sandbox: Sandbox, store: 
     table = str(by_key["omnivideo-videos"].data)
     assert all(word in table for word in ("good", "stored", "moderated", ".mp4"))
     assert sandbox.key not in str([artifact.data for artifact in artifacts])
+
+
+async def test_what_cannot_be_shown_stops_no_video(
+    sandbox: Sandbox, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A Prefect API whose artifact routes fail, events that cannot be sent, and a gallery that cannot be made."""
+    sandbox.reset()
+    send = PrefectHttpxAsyncClient.send
+
+    async def failing(client: PrefectHttpxAsyncClient, request: httpx.Request, *args: Any, **kwargs: Any) -> Any:
+        if "/artifacts/" in request.url.path:
+            return httpx.Response(500, request=request)
+        return await send(client, request, *args, **kwargs)
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("this is broken")
+
+    monkeypatch.setattr(PrefectHttpxAsyncClient, "send", failing)
+    monkeypatch.setattr(events, "emit_event", broken)
+    monkeypatch.setattr(verdict, "gallery", broken)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
+    prompts = [f"prompt {number}" for number in range(20)]
+    report = await generate_videos(prompts, credentials(sandbox, "apimart", jobs_in_flight=2), store, batch="b")
+    assert len(report.stored) == 20
+    assert sorted(job["prompt"] for job in sandbox.jobs()) == sorted(prompts)
+    for what in ("the progress", "the events of videos", "the report", "the table of videos"):
+        assert caplog.text.count(f"{what} cannot be shown in Prefect") == 1

@@ -137,6 +137,7 @@ async def test_a_disk_that_fills_up_between_claim_and_news(
     sandbox: Sandbox, tmp_path: Path, log: logging.Logger
 ) -> None:
     """The task id is written as soon as there is room again, and nothing is submitted a second time."""
+    Folder(tmp_path).prove()
     records, account = Records(FullAfter(tmp_path, 20)), credentials(sandbox, "apimart").account()
     bill = len(sandbox.jobs())
     record = await submit(REQUEST, account, records, BATCH, log)

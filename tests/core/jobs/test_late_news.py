@@ -44,6 +44,7 @@ class LosesAnAnswer(Folder):
 async def test_a_write_whose_answer_was_lost_does_not_turn_back_time(
     sandbox: Sandbox, tmp_path: Path, log: logging.Logger
 ) -> None:
+    Folder(tmp_path).prove()
     records = Records(LosesAnAnswer(tmp_path))
     record = await submit(REQUEST, credentials(sandbox, "apimart").account(), records, BATCH, log)
     assert record.state is VideoState.FAILED

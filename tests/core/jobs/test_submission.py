@@ -231,6 +231,7 @@ class ForgetsOnce(Folder):
 async def test_a_task_id_is_kept_although_the_store_is_away(
     sandbox: Sandbox, tmp_path: Path, log: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
+    Folder(tmp_path).prove()
     records = Records(ForgetsOnce(tmp_path))
     request = VideoRequest(prompt="the store goes away")
     record = await submit(request, credentials(sandbox, "apimart").account(), records, BATCH, log)

@@ -139,6 +139,7 @@ def test_reads_in_order_and_ahead(folder: Folder) -> None:
             self.reads += 1
             return super().read(name)
 
+    folder.prove()
     store = Counting(folder.path)
     records = Records(store)
     for take in range(1, 61):

@@ -74,7 +74,7 @@ def test_same_bytes_are_not_ours(seaweed: Bucket) -> None:
         ("PermanentRedirect", 301, "region_name"),
         ("RequestTimeTooSkewed", 403, "clock"),
         ("ExpiredToken", 400, "get new ones"),
-        ("NotImplemented", 501, "when_required"),
+        ("XAmzContentSHA256Mismatch", 400, "when_required"),
         ("SomethingNew", 418, "the server's own words"),
     ],
 )

@@ -1,0 +1,77 @@
+"""How a flow run ends that does not have every video in the store."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from prefect.context import FlowRunContext
+from prefect.states import Failed
+
+from prefect_omnivideo.core.errors import OmniVideoError
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.reports.report import BatchReport
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+INCOMPLETE = "Incomplete"
+"""Name of the state, of the type Failed, of a run that leaves videos at the gateways which were paid for."""
+
+
+class BatchFailedError(OmniVideoError):
+    """Some videos of a batch failed or have an unknown outcome. The others are stored.
+
+    Attributes:
+        report: what became of every video.
+    """
+
+    def __init__(self, message: str, report: BatchReport) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class BatchIncompleteError(BatchFailedError):
+    """Some videos of a batch were paid for and are not in the store yet; others may have failed.
+
+    The next run of the batch goes on with them, and so does `collect_videos`.
+    """
+
+    waiting_helps = True
+
+
+class VideoIncompleteError(OmniVideoError):
+    """A video was paid for and is not in the store yet; the reason is the cause of this error."""
+
+    waiting_helps = True
+
+
+def is_open(record: VideoRecord) -> bool:
+    """Whether the video may still come home: neither stored, nor failed, nor for a person to settle."""
+    return record.state not in (VideoState.STORED, VideoState.FAILED, VideoState.UNKNOWN)
+
+
+def may_end_incomplete(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Let the state of the flow run tell `BatchIncompleteError` and `VideoIncompleteError` from other failures.
+
+    Whoever calls the flow from Python is raised the error all the same.
+    """
+
+    @wraps(work)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await work(*args, **kwargs)
+        except (BatchIncompleteError, VideoIncompleteError) as error:
+            raised = (error.__cause__ or error) if isinstance(error, VideoIncompleteError) else error
+            if not _is_last_try():
+                raise raised from None
+            return cast("T", Failed(name=INCOMPLETE, message=str(error), data=cast("Any", raised)))
+
+    return run
+
+
+def _is_last_try() -> bool:
+    """Whether Prefect takes a state that is returned for the end: it goes on after an error alone."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return False
+    return context.flow_run.run_count > (context.flow_run.empirical_policy.retries or 0)
