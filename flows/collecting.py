@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.jobs.ownership import is_owner
 from prefect_omnivideo.core.jobs.persist import latest
-from prefect_omnivideo.core.jobs.submit import settled
+from prefect_omnivideo.core.jobs.submit import await_outcome
 from prefect_omnivideo.core.records.compact import PackedRecords
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
@@ -79,7 +79,7 @@ async def collect_videos(
     async def collect(record: VideoRecord, account: GatewayCredentials) -> None:
         outcome = outcomes[record.batch]
         async with outcome.of(record.request):
-            newest = await settled(records, await latest(records, record))
+            newest = await await_outcome(records, await latest(records, record))
             outcome.add(await finish_video(await look_up(newest, account, store), account, store, deadline))
 
     def owners(record: VideoRecord) -> Accounts:

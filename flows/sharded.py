@@ -118,7 +118,7 @@ async def generate_sharded(
         problems.append(f"{missing} of {len(expansion.requests)} videos were never submitted")
     if count := len(report.pending):
         raise BatchIncompleteError(" ".join([report.summary(), *problems, goes_on(count, name)]), report)
-    if problems or report.unsettled:
+    if problems or report.unresolved:
         raise BatchFailedError(" ".join([report.summary(), *problems]), report)
     return report
 

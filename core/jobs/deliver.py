@@ -9,7 +9,7 @@ from prefect_omnivideo.core.gateways.specification import Job
 from prefect_omnivideo.core.jobs.fetching import Fetching
 from prefect_omnivideo.core.jobs.persist import Log, keep, latest
 from prefect_omnivideo.core.media import probe as media
-from prefect_omnivideo.core.records.model import VideoRecord, now
+from prefect_omnivideo.core.records.model import StoredFile, VideoRecord, now
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
@@ -54,14 +54,16 @@ async def deliver(
         trouble = str(error)
         await keep(records, current, lambda latest: finish(latest, trouble, fetching.evidence), log)
         raise
-    mismatches = tuple(dict.fromkeys(text for file in files for text in media.mismatches(record.request, file.media)))
+    differing = (text for file in files for text in media.mismatches(record.request, file.media))
+    odd = (text for file in files for text in (file.doubt, _found_at(file)) if text)
+    mismatches = tuple(dict.fromkeys((*differing, *odd)))
 
     def store(latest: VideoRecord) -> VideoRecord | None:
         finished = finish(latest, answers=fetching.evidence)
         return finished and finished.stored(tuple(files), mismatches)
 
     stored = (await keep(records, current, store, log)).record
-    for text in (*mismatches, *(file.doubt for file in files if file.doubt)):
+    for text in mismatches:
         log.warning("%s: %s", record.stem, text)
     log.info("stored %s (%.1f MB)", files[0].uri, sum(file.size for file in files) / 1e6)
     return stored
@@ -76,6 +78,10 @@ async def clean_up(store: ObjectStore, log: Log) -> None:
         return
     if removed:
         log.info("removed what %d interrupted transfers had left in %s", removed, store.uri(""))
+
+
+def _found_at(file: StoredFile) -> str:
+    return f"its link stood at {file.found_at}, which no document names" if file.found_at else ""
 
 
 def _generated_seconds(job: Job) -> float | None:

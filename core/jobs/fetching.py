@@ -104,12 +104,6 @@ class Fetching:
             raise problem or NotAVideoError(f"{self._record.stem}: no link")
         if not links[0].is_documented:
             self.evidence = (job.answer.evidence,) if job.answer else ()
-            self._log.warning(
-                "%s: the video of job %s stood at %s, which no document names; check that it is the right one",
-                self._record.stem,
-                job.task_id,
-                links[0].path,
-            )
         return files
 
     async def _fetch(self, link: Link, number: int, job: Job) -> StoredFile:

@@ -52,7 +52,7 @@ async def submit(
         # A turn and an upload may take long; what was submitted before needs neither.
         found = await on_records(records.load, batch, request) if client.is_paced or has_own else None
         if found and not _may_submit(found.record):
-            return await settled(records, found)
+            return await await_outcome(records, found)
         if has_own:
             body = translate(account.gateway, await reachable(request, client, records.store))
         async with client.turn():
@@ -75,7 +75,7 @@ async def submit(
             current, claimed = await _claimed(records, intent)
             if claimed:
                 return await _send(client, _with_key(body, account, request), records, current, log)
-    return await settled(records, current)
+    return await await_outcome(records, current)
 
 
 def _with_key(body: BaseModel, account: Account, request: VideoRequest) -> BaseModel:
@@ -166,7 +166,7 @@ def _may_submit(record: VideoRecord) -> bool:
 
 
 def mark_unknown_if_over(records: Records, current: Versioned) -> Versioned:
-    """A claim whose time is over and that nobody settled: its process died, and the outcome cannot be known."""
+    """A claim whose time is over and that has no outcome: its process died, and the outcome cannot be known."""
 
     def mark_unknown(record: VideoRecord) -> VideoRecord | None:
         over = record.state is VideoState.SUBMITTING and now() > record.attempt.claim_ends_at
@@ -175,7 +175,7 @@ def mark_unknown_if_over(records: Records, current: Versioned) -> Versioned:
     return records.update(current, mark_unknown)
 
 
-async def settled(records: Records, current: Versioned) -> VideoRecord:
+async def await_outcome(records: Records, current: Versioned) -> VideoRecord:
     """The record once whoever submits right now has an outcome, or is past having one."""
     while (current := await on_records(mark_unknown_if_over, records, current)).record.state is VideoState.SUBMITTING:
         await asyncio.sleep(CLAIM_PAUSE)

@@ -45,6 +45,11 @@ class BatchReport(BaseModel):
         return self.records.having(VideoState.SUBMITTING, VideoState.SUBMITTED, VideoState.FINISHED)
 
     @property
+    def finished(self) -> Sequence[VideoRecord]:
+        """Those among the pending that the gateway has finished, and that could not be stored yet."""
+        return self.records.having(VideoState.FINISHED)
+
+    @property
     def failed(self) -> Sequence[VideoRecord]:
         """Videos that will not come from the attempts made."""
         return self.records.having(VideoState.FAILED)
@@ -55,7 +60,7 @@ class BatchReport(BaseModel):
         return self.records.having(VideoState.UNKNOWN)
 
     @property
-    def unsettled(self) -> Sequence[VideoRecord]:
+    def unresolved(self) -> Sequence[VideoRecord]:
         """Failed and unknown videos that nobody gave up: a run that has one ends Failed."""
         return tuple(record for record in (*self.failed, *self.unknown) if not record.is_abandoned)
 
@@ -88,6 +93,8 @@ class BatchReport(BaseModel):
             "failed": "{} failed",
             "unknown": "{} of unknown outcome that may have been paid",
         }
+        if finished := len(self.finished):
+            said["pending"] += f" ({finished} of them finished at the gateway, and not in the store yet)"
         total = len(self.records)
         parts = [said[state].format(count) for state, count in self.counts.items() if count]
         return f"{total} video{'' if total == 1 else 's'}{': ' if parts else ''}{', '.join(parts)}."

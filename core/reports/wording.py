@@ -29,9 +29,12 @@ def title(record: VideoRecord) -> str:
 
 
 def reason(record: VideoRecord) -> str:
-    """Why there is no video, or an empty text when there is one or may still be."""
+    """Why there is no video, or none yet; empty when there is one, or nothing stands in its way."""
     if record.state is VideoState.UNKNOWN:
-        return "It is not known whether the gateway accepted it: it may have been paid."
+        said = "It is not known whether the gateway accepted it: it may have been paid."
+        return f"{said} {plain(record.attempt.trouble)}".strip()
+    if record.is_collectable:
+        return plain(record.attempt.trouble)
     if record.state is VideoState.FAILED and record.failure:
         return f"{record.failure.category}: {plain(record.failure.message)}"
     return ""
@@ -47,7 +50,7 @@ def what_to_do(record: VideoRecord, store: str | None = None, endpoint_url: str 
     if record.state is VideoState.UNKNOWN:
         return (
             f"Look for it in the task list of {record.attempt.account} at {record.attempt.base_url}, sent "
-            f"{moment(record)}, then settle it: {resolve_command(record, store, endpoint_url)} (or --resubmit if it is "
+            f"{moment(record)}, then decide: {resolve_command(record, store, endpoint_url)} (or --resubmit if it is "
             "not there, which pays again, or --abandon)"
         )
     if record.state is not VideoState.FAILED or failure is None:
@@ -66,7 +69,7 @@ def what_to_do(record: VideoRecord, store: str | None = None, endpoint_url: str 
 
 
 def resolve_command(record: VideoRecord, store: str | None = None, endpoint_url: str | None = None) -> str:
-    """The command that settles a video of unknown outcome, once its task id stands in the place of TASK_ID.
+    """The command that decides about a video of unknown outcome, once its task id stands in the place of TASK_ID.
 
     Args:
         store, endpoint_url: as `open_store` takes them.

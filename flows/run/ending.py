@@ -46,7 +46,7 @@ class VideoIncompleteError(OmniVideoError):
 
 
 def is_open(record: VideoRecord) -> bool:
-    """Whether the video may still come home: neither stored, nor failed, nor for a person to settle."""
+    """Whether the video may still be stored: neither stored, nor failed, nor for a person to decide about."""
     return record.state not in (VideoState.STORED, VideoState.FAILED, VideoState.UNKNOWN)
 
 

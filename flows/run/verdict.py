@@ -91,7 +91,7 @@ class Outcome:
         await show_report(report)
         if not is_shard:
             announce_batch(report)
-        on_the_way, bad = ({record.key for record in found} for found in (report.pending, report.unsettled))
+        on_the_way, bad = ({record.key for record in found} for found in (report.pending, report.unresolved))
         reasons = [
             f"{shorten(request.prompt, 60)!r}: {self._problems.get(request.key, 'no record was written')}"
             for name, request in zip(names, self._requests, strict=True)

@@ -20,7 +20,7 @@ def test_the_demo_ends_well_and_leaves_videos_that_play(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "12 videos: 11 stored, 1 failed" in done.stdout
-    assert "11 of the 11 videos that should exist play" in done.stdout
+    assert "11 of the 11 expected videos play" in done.stdout
     videos = list((tmp_path / "demo-videos" / "demo").glob("*.mp4"))
     assert len(videos) == 11
     page = (tmp_path / "demo-videos" / "demo" / "index.html").read_text()

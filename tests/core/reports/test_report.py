@@ -172,4 +172,4 @@ def test_survives_a_round_trip() -> None:
 def test_what_a_person_gave_up_is_settled() -> None:
     lost = record("lost").unknown()
     given_up = record("given up").failed("abandoned", "a person gave it up")
-    assert report(lost, given_up).unsettled == (lost,)
+    assert report(lost, given_up).unresolved == (lost,)
