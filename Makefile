@@ -37,7 +37,7 @@ check:
 # All tests. One worker runs all that share a server; those take longest, and come first.
 test: setup
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 unit: setup
 	@$(BIN)/pytest -q -m "not server"

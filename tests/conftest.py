@@ -6,29 +6,53 @@ Tests that start something are marked `server`, by the fixtures they use; `make 
 import logging
 import subprocess
 from collections.abc import Generator
+from pathlib import PurePosixPath
 
 import pytest
 import stamina
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 SERVERS = {"prefect_server", "stage", "s3", "seaweed", "sandbox", "slow_sandbox"}
 """Fixtures, and parameters that name fixtures, that start Prefect, the gateways or SeaweedFS."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+SHARED = {
+    "blocks": "prefect",
+    "flows": "prefect",
+    "chaos": "prefect",
+    "deployments": "deployments",
+    "browser": "browser",
+}
+"""Folder -> the server that its tests share."""
+
+
+class ByServer(LoadScopeScheduling):
+    """One worker runs all tests that share a server; of the others, whoever is free takes the next module.
+
+    The groups of pytest-xdist itself (`--dist loadgroup`) do nothing with pytest 9.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = PurePosixPath(nodeid.partition("::")[0])
+        return SHARED.get(module.parent.name, str(module))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServer:
+    return ByServer(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts servers. One worker runs all that share a server, and begins with them, as they take longest."""
+    """Mark what starts servers. What shares one comes first, as it takes longest."""
     for item in items:
         fixtures: list[str] = getattr(item, "fixturenames", [])
         parameters: dict[str, object] = item.callspec.params if hasattr(item, "callspec") else {}
         if SERVERS & {*fixtures, *(value for value in parameters.values() if isinstance(value, str))}:
             item.add_marker(pytest.mark.server)
-        if "prefect_server" in fixtures:
-            item.add_marker(pytest.mark.xdist_group("prefect"))
-        elif "stage" in fixtures:
-            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    items.sort(key=lambda item: item.path.parent.name not in SHARED)
 
 
 @pytest.fixture(autouse=True)

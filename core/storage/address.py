@@ -37,7 +37,7 @@ def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
 
 def address_of(store: ObjectStore) -> tuple[str, str | None]:
     """Address and endpoint URL, with which `open_store` opens the same store; no endpoint URL for AWS."""
-    from prefect_omnivideo.core.storage.s3 import Bucket
+    from prefect_omnivideo.core.storage.s3 import Bucket  # late, as above
 
     if not isinstance(store, Bucket):
         return store.uri(""), None

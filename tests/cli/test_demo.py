@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.server
 
 
 def test_the_demo_ends_well_and_leaves_videos_that_play(tmp_path: Path) -> None:
