@@ -7,10 +7,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prefect_omnivideo.cli import records, requests
+from prefect_omnivideo.cli import records, requests, trying
 from prefect_omnivideo.cli.app import app
 
-__all__ = ["app", "main", "records", "requests"]
+__all__ = ["app", "main", "records", "requests", "trying"]
 
 
 @app.command

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from prefect_omnivideo.core.gateways.specification import Gateway, Route, join_url, route_of, task_path
+from prefect_omnivideo.core.gateways.specification import Answer, Gateway, Route, join_url, route_of, task_path
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Account:
         request_seconds: how long one request may take in all.
         poll_seconds: the shortest pause between two status queries of one job.
         key_field: the native field in which a record's key is sent; empty where none is.
+        heard: called with every answer of the gateway; it may hold signed links.
     """
 
     gateway: Gateway
@@ -34,6 +36,7 @@ class Account:
     request_seconds: float = 90.0
     poll_seconds: float = 5.0
     key_field: str = ""
+    heard: Callable[[Answer], object] = field(default=lambda answer: None, repr=False, compare=False)
 
     @property
     def connect_seconds(self) -> float:

@@ -281,7 +281,9 @@ class GatewayClient:
         with suppress(ValueError, RecursionError):
             parsed = json.loads(text)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, parsed, text[:2000], f"{call.method} {call.path}")
+        answer = Answer(response.status_code, headers, parsed, text[:2000], f"{call.method} {call.path}")
+        self.account.heard(answer)
+        return answer
 
 
 def _reason(error: Exception) -> str:

@@ -166,6 +166,7 @@ gateway = Gateway(
     mixed_models=frozenset({FIXED_MODEL}),
     check_path="/api/open-api/v1/user/balance",
     balance_path="data.available",
+    cheapest={"duration": 4, "resolution": "720p"},
     link_paths=("result.video_url", "result.url", "video_url", "url", "mediaUrl"),
     # -1 is an error of the server, and says nothing about the job (docs/gateways.md, JimmyAI, Errors).
     rejections={**REJECTIONS, "20001": Reason.UNAUTHORIZED, "20002": Reason.REFUSED},

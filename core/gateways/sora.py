@@ -244,6 +244,7 @@ gateway = Gateway(
     encode=_encode,
     # The whole body may have 128 MB (The new-api family, Task errors); room is left for the other fields.
     attachment=Attachment(pick_file, most_bytes=127 * 1024**2),
+    cheapest={"duration": 4},
     link_paths=newapi.LINK_PATHS,
     rejections=REJECTIONS,
     not_found=NO_SUCH_TASK,

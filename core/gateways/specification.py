@@ -258,6 +258,7 @@ class Gateway:
         status_paths: JMESPath expressions at which the status is looked for before anywhere else.
         id_paths: the same for the task id.
         link_paths: the same for a finished job's links, best first.
+        cheapest: fields of the portable request for the cheapest video that the documents know.
         rejections: codes and error types documented as given before a job is accepted -> the reason.
         not_found: pattern of the documented code or message for a task that does not exist.
         uploads: the endpoints that take reference media, best first.
@@ -280,6 +281,7 @@ class Gateway:
     status_paths: tuple[str, ...] = ()
     id_paths: tuple[str, ...] = ()
     link_paths: tuple[str, ...] = ()
+    cheapest: Mapping[str, Any] = field(default_factory=dict[str, Any])
     rejections: Mapping[str, Reason] = field(default_factory=dict[str, Reason])
     not_found: str = ""
     uploads: tuple[Upload, ...] = ()
