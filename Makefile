@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 # A new file in the package means a new link in the strict editable install.
 FILES := $(VENV)/.files
 
-.PHONY: setup demo test lint types bench chaos workers screenshots lock clean FORCE
+.PHONY: setup demo check test unit lint types mypy pyright bench chaos workers screenshots lock clean FORCE
 
 setup: $(VENV)/.installed
 
@@ -30,17 +30,30 @@ $(VENV)/.installed: $(VENV)/.requirements $(FILES) pyproject.toml
 demo: setup
 	@$(BIN)/omnivideo demo
 
+# For the inner loop, in under a minute: everything but the tests that start servers.
+check:
+	@$(MAKE) --no-print-directory -j4 lint mypy pyright unit
+
+# All tests. One worker runs all that share a server; those take longest, and come first.
 test: setup
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+unit: setup
+	@$(BIN)/pytest -q -m "not server"
 
 lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-cache
 
-types: setup
+types:
+	@$(MAKE) --no-print-directory -j2 mypy pyright
+
+mypy: setup
 	@$(BIN)/mypy
+
+pyright: setup
 	@$(BIN)/pyright
 
 bench: setup

@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr, field_validator
 
+from prefect_omnivideo.blocks.answers import AnswerCorrections
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.check import AccountCheck, check_account
 from prefect_omnivideo.core.client.console import Console
+from prefect_omnivideo.core.gateways.corrections import corrected
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Gateway, Route
 
@@ -71,6 +73,10 @@ class GatewayCredentials(Block):
         le=300,
         description="Shortest pause between two status queries of a job, in seconds.",
     )
+    answers: AnswerCorrections = Field(
+        default=AnswerCorrections(),
+        description="Corrections for a gateway whose answers differ from its documents. Empty: none.",
+    )
 
     @field_validator("api_key")
     @classmethod
@@ -111,7 +117,7 @@ class GatewayCredentials(Block):
     def account(self) -> Account:
         """The account for the client."""
         return Account(
-            gateway=self.gateway,
+            gateway=corrected(self.gateway, self.answers.corrections()),
             name=self.account_name,
             base_url=self.base_url,
             api_key=self.api_key,
@@ -121,7 +127,11 @@ class GatewayCredentials(Block):
             requests_in_flight=self.requests_in_flight,
             request_seconds=self.request_seconds,
             poll_seconds=self.poll_seconds,
+            key_field=self._key_field(),
         )
+
+    def _key_field(self) -> str:
+        return ""
 
     def _route(self) -> Route:
         return self.gateway.routes[0]

@@ -48,3 +48,6 @@ class SoraCompatibleCredentials(NewApiCredentials):
     def gateway(self) -> Gateway:
         """The gateway these credentials are for, as it is spoken to with them."""
         return sora.form_gateway if self.submit_as == "form" else super().gateway
+
+    def _key_field(self) -> str:
+        return self.send_key_as

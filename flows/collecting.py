@@ -22,7 +22,7 @@ from prefect_omnivideo.flows.run.fan_out import Accounts, fan_out
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.verdict import Outcome
-from prefect_omnivideo.flows.video import finish_video
+from prefect_omnivideo.flows.video import finish_video, look_up
 from prefect_omnivideo.tasks.events import announce_video
 
 ALL = "all batches"
@@ -59,21 +59,28 @@ async def collect_videos(
     """
     accounts, name = as_accounts(credentials), ""
     records = Records(store.open(), announce_video)
+
+    def may_be_found(record: VideoRecord) -> bool:
+        """Whether the gateway's console may tell what became of it."""
+        consoles = [account for account in accounts if account.console() and is_owner(record, account.account())]
+        return record.state is VideoState.UNKNOWN and bool(consoles)
+
     if batch:
         name = batch_from(await origin_of_run(), batch)
         found = await on_records(lambda: list(records.batch(name)))
         outcomes = {name: _outcome(name, records, found)}
     else:
-        found = await on_records(lambda: [record for record in records.all() if is_open(record)])
+        found = await on_records(
+            lambda: [record for record in records.all() if is_open(record) or may_be_found(record)]
+        )
         names = dict.fromkeys(record.batch for record in found)
         outcomes = {name: _outcome(name, records, [r for r in found if r.batch == name]) for name in names}
 
     async def collect(record: VideoRecord, account: GatewayCredentials) -> None:
         outcome = outcomes[record.batch]
         async with outcome.of(record.request):
-            outcome.add(
-                await finish_video(await settled(records, await latest(records, record)), account, store, deadline)
-            )
+            newest = await settled(records, await latest(records, record))
+            outcome.add(await finish_video(await look_up(newest, account, store), account, store, deadline))
 
     def owners(record: VideoRecord) -> Accounts:
         """The account that submitted it; if none did, the first one, which reports the missing credentials."""

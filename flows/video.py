@@ -10,7 +10,9 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import OmniVideoError
 from prefect_omnivideo.core.jobs.deliver import clean_up
+from prefect_omnivideo.core.jobs.look import look
 from prefect_omnivideo.core.jobs.ownership import check_hopeful, is_owner
+from prefect_omnivideo.core.jobs.persist import latest
 from prefect_omnivideo.core.jobs.wait import learn
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
@@ -20,6 +22,7 @@ from prefect_omnivideo.flows.run.ending import VideoIncompleteError, is_open, ma
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.verdict import goes_on
+from prefect_omnivideo.tasks.events import announce_video
 from prefect_omnivideo.tasks.factory import nodes, store_video
 
 
@@ -83,7 +86,20 @@ async def make_video(
     """
     record = await nodes(type(credentials)).submit(request, credentials, store, batch)
     owner = next((account for account in accounts if is_owner(record, account.account())), credentials)
-    return await finish_video(record, owner, store, deadline)
+    looked = await look_up(record, owner, store)
+    if looked.failure and looked.failure.may_resubmit and looked.state is VideoState.FAILED:
+        return await make_video(request, credentials, accounts, store, batch, deadline)
+    return await finish_video(looked, owner, store, deadline)
+
+
+async def look_up(record: VideoRecord, owner: GatewayCredentials, store: VideoStore) -> VideoRecord:
+    """The record of an unknown submission after a look into the gateway's console, where the credentials open one."""
+    console = owner.console()
+    if record.state is not VideoState.UNKNOWN or console is None:
+        return record
+    records = Records(store.open(), announce_video)
+    await look(records, owner.account(), console, get_run_logger())
+    return (await latest(records, record)).record
 
 
 async def finish_video(

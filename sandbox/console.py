@@ -1,4 +1,4 @@
-"""Two pages of new-api's own console: the job table of a user, and the log of an API key (reference/gateways.md).
+"""Two pages of new-api's own console: the job table of a user, and the log of an API key (docs/gateways.md).
 
 Shaped by its public source: router/api-router.go, middleware/auth.go, controller/{task,log}.go, model/{task,log}.go.
 """

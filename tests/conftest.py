@@ -1,12 +1,45 @@
-"""Shared by all tests: one sandbox a session, fast retries, and one Prefect server for those that need it."""
+"""Shared by all tests: one sandbox a session, fast retries, and one Prefect server for those that need it.
+
+Tests that start something are marked `server`, by the fixtures they use; `make check` leaves them out.
+"""
 
 import logging
+import subprocess
 from collections.abc import Generator
 
 import pytest
 import stamina
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
+
+SERVERS = {"prefect_server", "stage", "s3", "seaweed", "sandbox", "slow_sandbox"}
+"""Fixtures, and parameters that name fixtures, that start Prefect, the gateways or SeaweedFS."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts servers. One worker runs all that share a server, and begins with them, as they take longest."""
+    for item in items:
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        parameters: dict[str, object] = item.callspec.params if hasattr(item, "callspec") else {}
+        if SERVERS & {*fixtures, *(value for value in parameters.values() if isinstance(value, str))}:
+            item.add_marker(pytest.mark.server)
+        if "prefect_server" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("prefect"))
+        elif "stage" in fixtures:
+            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+@pytest.fixture(autouse=True)
+def _no_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not marked `server` starts no process, so that `make check` stays fast."""
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("this test starts a process: mark it with @pytest.mark.server")
+
+    if request.node.get_closest_marker("server") is None:
+        monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
 
 
 @pytest.fixture(autouse=True)

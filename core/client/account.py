@@ -20,6 +20,7 @@ class Account:
         requests_in_flight: HTTP requests at a time; more only burn CPU in httpx's pool.
         request_seconds: how long one request may take in all.
         poll_seconds: the shortest pause between two status queries of one job.
+        key_field: the native field in which a record's key is sent; empty where none is.
     """
 
     gateway: Gateway
@@ -32,6 +33,7 @@ class Account:
     requests_in_flight: int = 8
     request_seconds: float = 90.0
     poll_seconds: float = 5.0
+    key_field: str = ""
 
     @property
     def connect_seconds(self) -> float:

@@ -1,6 +1,6 @@
 """What the console of a new-api gateway tells of an account: its jobs, and what was charged to a key.
 
-No gateway documents these pages (reference/gateways.md, what new-api's own software offers). A gateway without them, a
+No gateway documents these pages (docs/gateways.md, The console of a new-api gateway). A gateway without them, a
 refusal and an answer that is not understood in full are one and the same: None, never an exception.
 """
 

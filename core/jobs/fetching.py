@@ -19,7 +19,7 @@ from prefect_omnivideo.core.records.model import StoredFile, VideoRecord
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_examinations, on_transfers
-from prefect_omnivideo.core.transfer.transfer import Source, transfer
+from prefect_omnivideo.core.transfer.transfer import MAX_BYTES, Source, transfer
 
 LINK_RENEWALS = 3
 """Times the job is asked about again when its links are no longer valid."""
@@ -115,25 +115,40 @@ class Fetching:
     async def _fetch(self, link: Link, number: int, job: Job) -> StoredFile:
         """One file: the first is named like the record, the others are numbered."""
         record, account = self._record, self._account
-        name = record.stem if number == 0 else f"{record.stem}-{number + 1}"
         source = Source(url=link.url, base_url=account.base_url, key=account.api_key, expires_at=job.expires_at)
-        metadata = {"key": record.key, "gateway": record.attempt.gateway, "task-id": record.attempt.task_id or ""}
-        moved = await on_transfers(transfer, source, self._store, name, max_bytes=self._max_bytes, metadata=metadata)
-        facts, poster, doubt = await on_examinations(_examine, self._store, moved.name, name)
-        return StoredFile(
-            name=moved.name,
-            uri=self._store.uri(moved.name),
-            size=moved.size,
-            sha256=moved.sha256,
-            content_type=moved.content_type,
-            source_host=moved.host,
-            link_expires_at=job.expires_at,
-            transfer_seconds=round(moved.seconds, 3),
-            media=facts,
-            poster=poster,
-            found_at="" if link.is_documented else link.path,
-            doubt=doubt,
-        )
+        name = record.stem if number == 0 else f"{record.stem}-{number + 1}"
+        file = await fetch_file(source, record, self._store, name, self._max_bytes)
+        return file.model_copy(update={"found_at": "" if link.is_documented else link.path})
+
+
+async def fetch_file(
+    source: Source, record: VideoRecord, store: ObjectStore, name: str, max_bytes: int = MAX_BYTES
+) -> StoredFile:
+    """Stream one file of a record's video into the store, and examine it.
+
+    Args:
+        name: in the store, without an ending.
+
+    Raises:
+        TransferError: it cannot be had, or is no video.
+        StoreError: the store refused.
+    """
+    metadata = {"key": record.key, "gateway": record.attempt.gateway, "task-id": record.attempt.task_id or ""}
+    moved = await on_transfers(transfer, source, store, name, max_bytes=max_bytes, metadata=metadata)
+    facts, poster, doubt = await on_examinations(_examine, store, moved.name, name)
+    return StoredFile(
+        name=moved.name,
+        uri=store.uri(moved.name),
+        size=moved.size,
+        sha256=moved.sha256,
+        content_type=moved.content_type,
+        source_host=moved.host,
+        link_expires_at=source.expires_at,
+        transfer_seconds=round(moved.seconds, 3),
+        media=facts,
+        poster=poster,
+        doubt=doubt,
+    )
 
 
 def _groups(job: Job, content: str | None) -> list[list[Link]]:

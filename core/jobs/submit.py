@@ -74,8 +74,15 @@ async def submit(
 
             current, claimed = await _claimed(records, intent)
             if claimed:
-                return await _send(client, body, records, current, log)
+                return await _send(client, _with_key(body, account, request), records, current, log)
     return await settled(records, current)
+
+
+def _with_key(body: BaseModel, account: Account, request: VideoRequest) -> BaseModel:
+    """The body with the record's key in it, where the account says so and the request has not filled that field."""
+    if not account.key_field or getattr(body, account.key_field, None) is not None:
+        return body
+    return body.model_copy(update={account.key_field: request.key})
 
 
 async def _send(client: GatewayClient, body: BaseModel, records: Records, claim: Versioned, log: Log) -> VideoRecord:

@@ -75,6 +75,8 @@ class Attempt(Part):
     """When the submission is over for certain; a record that still says `submitting` then is unknown."""
     submitted_at: AwareDatetime | None = None
     task_id: str | None = None
+    earlier_task_ids: tuple[str, ...] = ()
+    """Those that a person has corrected: none is ever forgotten."""
     finished_at: AwareDatetime | None = None
     """When the gateway was seen to have finished, or the attempt was seen to have failed."""
     failure: Failure | None = None
@@ -170,8 +172,17 @@ class VideoRecord(Part):
 
     def submitted(self, task_id: str) -> VideoRecord:
         """The gateway accepted the job."""
+        attempt = self.attempt
+        known = attempt.task_id
+        earlier = (*attempt.earlier_task_ids, known) if known and known != task_id else attempt.earlier_task_ids
         return self._step(
-            VideoState.SUBMITTED, task_id=task_id, submitted_at=now(), failure=None, finished_at=None, trouble=""
+            VideoState.SUBMITTED,
+            task_id=task_id,
+            earlier_task_ids=earlier,
+            submitted_at=attempt.submitted_at or now(),
+            failure=None,
+            finished_at=None,
+            trouble="",
         )
 
     def accepted(self, claim_id: str, task_id: str, answers: tuple[Exchange, ...] = ()) -> VideoRecord | None:

@@ -35,3 +35,18 @@ def show_jobs(records: Sequence[VideoRecord]) -> None:
     Console(width=None if sys.stdout.isatty() else 320).print(table)
     if not records:
         sys.stdout.write("no videos\n")
+
+
+def show_answers(record: VideoRecord) -> None:
+    """Print the answers kept with a record, each with its time, its request and the gateway's id of it."""
+    console = Console(soft_wrap=True, highlight=False)
+    for number, attempt in enumerate(record.attempts, start=1):
+        console.print(Text(f"attempt {number}: {attempt.account} at {attempt.base_url}, task {attempt.task_id or '-'}"))
+        if attempt.trouble:
+            console.print(Text(f"  {attempt.trouble}"))
+        for answer in attempt.answers:
+            ids = f" ({answer.request_id})" if answer.request_id else ""
+            console.print(Text(f"  {answer.at:%Y-%m-%d %H:%M:%S %Z} {answer.asked} -> HTTP {answer.status}{ids}"))
+            console.print(Text(f"    {answer.body}"))
+    if not any(attempt.answers for attempt in record.attempts):
+        console.print(Text("no answers are kept: nothing was odd"))

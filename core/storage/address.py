@@ -8,8 +8,6 @@ from urllib.parse import unquote, urlsplit
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.storage.folder import Folder
-from prefect_omnivideo.core.storage.s3 import Bucket
-from prefect_omnivideo.core.storage.s3_client import S3Options, client
 
 
 def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
@@ -26,6 +24,10 @@ def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
     if parts.scheme == "s3":
         if not parts.netloc:
             raise StoreError(f"{address} names no bucket; an address looks like s3://bucket/prefix")
+        # A folder does not wait for boto3: importing it takes most of a second.
+        from prefect_omnivideo.core.storage.s3 import Bucket
+        from prefect_omnivideo.core.storage.s3_client import S3Options, client
+
         return Bucket(client(S3Options(endpoint_url=endpoint_url)), parts.netloc, parts.path.strip("/"))
     folder = Path(unquote(parts.path)) if parts.scheme == "file" else Path(address).expanduser()
     if not folder.is_dir():
@@ -35,6 +37,8 @@ def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
 
 def address_of(store: ObjectStore) -> tuple[str, str | None]:
     """Address and endpoint URL, with which `open_store` opens the same store; no endpoint URL for AWS."""
+    from prefect_omnivideo.core.storage.s3 import Bucket
+
     if not isinstance(store, Bucket):
         return store.uri(""), None
     is_aws = ".amazonaws.com" in store.endpoint_url

@@ -1,7 +1,7 @@
 """Credentials of an assumed role, renewed before they expire.
 
-boto3 has no call for that (boto/boto3#443): the way in is a component of botocore's session. Profiles with a
-`role_arn` renew as well, but want a file with the keys in it.
+boto3 has no public call for that (boto/boto3#443), so that a component of botocore's session is replaced. Profiles
+with a `role_arn` are renewed too, but need a file with the keys in it.
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ class Bucket(ObjectStore):
         client: from `client` below, or any boto3 S3 client. Shared by threads, as boto3 allows for clients.
         bucket: its name.
         prefix: prepended to every key; with or without "/" around it.
-        options: of which it takes how objects are written. The encryption is for every one of them, the storage class
-            for streamed objects (videos) only: records must stay readable at once.
+        options: encryption for every object, storage class for streamed objects (videos) only: records must stay
+            readable at once. The other options are the client's.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class S3Options(BaseModel, frozen=True, extra="forbid"):
-    """How S3 is spoken to, and how objects are written: the fields of the S3 video store, where they are described."""
+    """Connection and write options of S3: the fields of the S3 video store block, which describes them."""
 
     endpoint_url: str | None = None
     region_name: str | None = None

@@ -217,15 +217,16 @@ class Download:
         self._validator = ""
 
     def _paced(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """The pieces, as long as they come fast enough."""
-        since, brought = self._now(), 0
+        """Breaks off a connection that only trickles. Time that the store takes is not the connection's."""
+        waited, brought, asked_at = 0.0, 0, self._now()
         for piece in pieces:
+            waited, brought = waited + self._now() - asked_at, brought + len(piece)
             yield piece
-            brought += len(piece)
-            if (passed := self._now() - since) >= SLOW_WINDOW:
-                if brought < SLOWEST * passed:
+            if waited >= SLOW_WINDOW:
+                if brought < SLOWEST * waited:
                     raise httpx.ReadTimeout(f"slower than {SLOWEST} bytes a second")
-                since, brought = self._now(), 0
+                waited, brought = 0.0, 0
+            asked_at = self._now()
 
     def _take(self, piece: bytes) -> Iterator[Container | bytes]:
         self._sha256.update(piece)

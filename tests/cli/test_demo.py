@@ -4,6 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("demo")]
+
 
 def test_the_demo_ends_well_and_leaves_videos_that_play(tmp_path: Path) -> None:
     done = subprocess.run(

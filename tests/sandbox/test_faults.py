@@ -273,6 +273,7 @@ def _submit(sandbox, gateway, prompt, web):
     )
 
 
+@pytest.mark.server
 def test_a_plan_strikes_by_gateway_and_prompt(tmp_path, web):
     plan = tmp_path / "faults.json"
     rule = {"fault": "503", "gateway": "apimart", "match": "b[io]rd", "value": None, "times": 1, "probability": None}
@@ -288,6 +289,7 @@ def test_a_plan_strikes_by_gateway_and_prompt(tmp_path, web):
         assert [_submit(sandbox, *each, web).status_code for each in asked] == [200, 200, 503, 200, 503]
 
 
+@pytest.mark.server
 def test_a_probability_is_drawn_from_the_seed(web):
     def run(seed):
         with running(Settings(faults=FaultPlan((Fault("500", probability=0.5),), seed))) as sandbox:

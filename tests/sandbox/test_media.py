@@ -119,6 +119,7 @@ def test_the_gateways_and_the_media_origin_do_not_mix(sandbox, speak, web):
     assert web.get(sandbox.media_url + "/_sandbox/health").status_code == 404
 
 
+@pytest.mark.server
 def test_padding_makes_a_large_video_that_still_plays(web):
     size = 3_000_000
     body = {"model": "omni_flash-10s", "prompt": "a"}

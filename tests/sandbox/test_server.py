@@ -12,6 +12,8 @@ from prefect_omnivideo.sandbox import Settings, running
 from prefect_omnivideo.sandbox.faults import GATEWAYS
 from prefect_omnivideo.sandbox.jobs import Clip, Job, JobBook, moment
 
+pytestmark = pytest.mark.server
+
 BODY = {"model": "omni_flash-10s", "prompt": "a"}
 
 

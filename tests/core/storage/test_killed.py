@@ -21,6 +21,8 @@ from prefect_omnivideo.core.transfer.transfer import Source, transfer
 from prefect_omnivideo.sandbox.s3server import S3Server
 from tests.core.transfer.lying_server import Server, answer, mp4, running
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[3]
 NAME = "batch/a-red-apple-0123456789abcdef"
 MIB = 1024 * 1024

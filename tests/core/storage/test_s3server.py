@@ -21,6 +21,7 @@ def test_missing_binary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         pytest.fail("it should not start")
 
 
+@pytest.mark.server
 def test_broken_binary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One that ends at once is not waited for, and its last words are told."""
     weed = tmp_path / "weed"
@@ -50,6 +51,7 @@ def test_refuses_strangers(s3: S3Server) -> None:
         stranger.client().list_buckets()
 
 
+@pytest.mark.server
 def test_keeps_its_folder_and_stops(tmp_path: Path) -> None:
     """What it has answered is there after a restart; nobody listens after the end."""
     with running_s3(tmp_path) as server:

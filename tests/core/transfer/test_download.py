@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import httpx
 import pytest
 
 from prefect_omnivideo.core.errors import LinkExpiredError, NotAVideoError, TransferError
@@ -30,6 +31,7 @@ from tests.core.transfer.lying_server import (
     refused,
     rest,
     running,
+    source_at,
 )
 
 
@@ -301,3 +303,27 @@ def test_memory_does_not_grow_with_the_file(server: Server, store: CountingFolde
     assert done.size > size
     assert sink.largest == 8 * 1024 * 1024  # a short read would make S3 take the rest for one part
     assert peak < 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize(("in_network", "in_store"), [(90.0, 0.0), (0.0, 90.0)], ids=["network", "store"])
+def test_only_what_the_network_takes_counts_as_slow(server: Server, in_network: float, in_store: float) -> None:
+    """A store that takes its time must not break off a good connection."""
+    clock = 0.0
+    made = download.Download(source_at(server), max_bytes=10**9, timeout=1, attempts=1, delay=0, now=lambda: clock)
+
+    def arriving() -> Iterator[bytes]:
+        nonlocal clock
+        for _ in range(3):
+            clock += in_network
+            yield b"few"
+
+    def read() -> None:
+        nonlocal clock
+        for _ in vars(download.Download)["_paced"](made, arriving()):
+            clock += in_store
+
+    if in_network:
+        with pytest.raises(httpx.ReadTimeout):
+            read()
+    else:
+        read()
