@@ -129,6 +129,12 @@ async def test_a_passed_deadline_is_pending_and_a_later_run_collects(
     assert bill(sandbox) == Counter({"late": 1})
 
 
+class NoVideoError(TransferError):
+    """One that the store task does not try again for."""
+
+    waiting_helps = False
+
+
 async def test_a_run_that_leaves_paid_videos_out_of_the_store_ends_incomplete(
     sandbox: Sandbox, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,8 +143,8 @@ async def test_a_run_that_leaves_paid_videos_out_of_the_store_ends_incomplete(
     prompts = ["one", "two [fault:moderated]"]
     account, tries = credentials(sandbox, "apimart"), list[str]()
     retried = generate_videos.with_options(retries=1, retry_delay_seconds=0)
-    refuse = AsyncMock(side_effect=TransferError("the link gave no video"))
-    monkeypatch.setattr("prefect_omnivideo.core.jobs.deliver._fetch_all", refuse)
+    refuse = AsyncMock(side_effect=NoVideoError("the link gave no video"))
+    monkeypatch.setattr("prefect_omnivideo.core.jobs.fetching.Fetching.all", refuse)
     state = await retried(prompts, account, store, batch="b", return_state=True)
     assert (state.type, state.name) == (StateType.FAILED, "Incomplete")
     assert "2 videos: 1 still being made, 1 failed" in str(state.message)

@@ -38,7 +38,7 @@ class Rewriting(Folder):
 
 
 def made() -> Any:
-    return client(S3Options(region_name="us-east-1", access_key_id="a", secret_access_key=SecretStr("b")))
+    return client(S3Options(region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key=SecretStr("b")))
 
 
 def test_etags_that_differ_are_found_out_before_a_claim(folder: Folder) -> None:
