@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from time import monotonic
 from uuid import uuid4
 
 import stamina
@@ -28,6 +29,8 @@ from prefect_omnivideo.core.threads import on_records
 
 CLAIM_PAUSE = 1.0
 """Seconds between two looks at a record that another process is submitting."""
+CLOCKS_APART = timedelta(minutes=10)
+"""How far the clocks of two machines may be apart."""
 CLAIM_PATIENCE = 60.0
 """Seconds to go on trying to claim while the store is away."""
 
@@ -165,19 +168,31 @@ def _may_submit(record: VideoRecord) -> bool:
     return record.state is VideoState.FAILED and record.failure is not None and record.failure.may_resubmit
 
 
-def mark_unknown_if_over(records: Records, current: Versioned) -> Versioned:
-    """A claim whose time is over and that has no outcome: its process died, and the outcome cannot be known."""
-
-    def mark_unknown(record: VideoRecord) -> VideoRecord | None:
-        over = record.state is VideoState.SUBMITTING and now() > record.attempt.claim_ends_at
-        return record.unknown() if over else None
-
-    return records.update(current, mark_unknown)
-
-
 async def await_outcome(records: Records, current: Versioned) -> VideoRecord:
-    """The record once whoever submits right now has an outcome, or is past having one."""
-    while (current := await on_records(mark_unknown_if_over, records, current)).record.state is VideoState.SUBMITTING:
+    """The record once whoever submits right now has an outcome, or is past having one.
+
+    Another machine wrote when its claim ends, by a clock that may be ahead or behind. So a claim is over when it has
+    been seen to stand for as long as it may last, or when it ended so long ago that no clock is that wrong.
+    """
+    seen_at = monotonic()
+    while current.record.state is VideoState.SUBMITTING:
+        attempt = current.record.attempt
+        stood = monotonic() - seen_at >= (attempt.claim_ends_at - attempt.started_at).total_seconds()
+        if stood or now() > attempt.claim_ends_at + CLOCKS_APART:
+            current = await on_records(_mark_unknown, records, current, attempt.claim_id)
+            continue
         await asyncio.sleep(CLAIM_PAUSE)
         current = await latest(records, current.record)
+        if current.record.attempt.claim_id != attempt.claim_id:
+            seen_at = monotonic()
     return current.record
+
+
+def _mark_unknown(records: Records, current: Versioned, claim_id: str) -> Versioned:
+    """A claim that is over without an outcome: its process died, and nobody can know whether the job was accepted."""
+
+    def step(record: VideoRecord) -> VideoRecord | None:
+        waits = record.state is VideoState.SUBMITTING and record.attempt.claim_id == claim_id
+        return record.unknown("the process that submitted it ended before it told the outcome") if waits else None
+
+    return records.update(current, step)

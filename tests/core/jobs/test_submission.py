@@ -24,6 +24,7 @@ from prefect_omnivideo.core.errors import (
     UnavailableError,
     UnreachableError,
 )
+from prefect_omnivideo.core.jobs import submit as submission
 from prefect_omnivideo.core.jobs.submit import submit
 from prefect_omnivideo.core.records.model import VideoState, now
 from prefect_omnivideo.core.records.repository import Records
@@ -177,7 +178,30 @@ async def test_many_at_the_same_moment_send_once(sandbox: Sandbox, records: Reco
     assert len(sandbox.jobs()) - bill == 1
 
 
-async def test_a_claim_whose_process_died_is_parked(sandbox: Sandbox, records: Records, log: logging.Logger) -> None:
+async def test_a_clock_that_is_ahead_ends_nobodys_claim(
+    sandbox: Sandbox, records: Records, log: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine is submitting, by whose clock its claim is not over yet."""
+    monkeypatch.setattr(submission, "CLAIM_PAUSE", 0.01)
+    request = VideoRequest(prompt="submitted by a machine whose clock is behind")
+    account = credentials(sandbox, "apimart").account()
+    await submit(request, account, records, BATCH, log)
+    current = records.load(BATCH, request)
+    assert current is not None
+    attempt, ago = current.record.attempt, timedelta(seconds=account.claim_seconds + 60)
+    theirs = attempt.model_copy(
+        update={"task_id": None, "started_at": now() - ago, "claim_ends_at": now() - timedelta(seconds=60)}
+    )
+    alive = current.record.model_copy(update={"state": VideoState.SUBMITTING, "attempts": (theirs,)})
+    current = records.save(alive, current.etag)
+    waiting = asyncio.create_task(submit(request, account, records, BATCH, log))
+    await asyncio.sleep(0.05)
+    records.update(current, lambda record: record.accepted(theirs.claim_id, "task_theirs"))
+    found = await waiting
+    assert (found.state, found.attempt.task_id) == (VideoState.SUBMITTED, "task_theirs")
+
+
+async def test_a_claim_whose_process_died_is_unknown(sandbox: Sandbox, records: Records, log: logging.Logger) -> None:
     """A record that still says `submitting` after its claim ended may have been paid: it is never sent again."""
     request = VideoRequest(prompt="killed inside the POST")
     account = credentials(sandbox, "apimart").account()

@@ -131,7 +131,7 @@ class RecordMachine(RuleBasedStateMachine):
     @rule()
     def time_passes(self) -> None:
         """Long enough for every claim to end."""
-        self.moment += timedelta(seconds=ACCOUNT.claim_seconds + 1)
+        self.moment += timedelta(seconds=ACCOUNT.claim_seconds + 1) + submission.CLOCKS_APART
 
     @rule(decision=st.sampled_from(["accept", "resubmit", "abandon"]))
     def person(self, decision: str) -> None:
