@@ -29,6 +29,7 @@ def sandbox(
     key: str = "sandbox-key",
     latency: float = 5.0,
     faults: Path | None = None,
+    cassette: Path | None = None,
 ) -> None:
     """Simulate the five gateways on 127.0.0.1, for dry runs and tests. Nothing is spent.
 
@@ -37,14 +38,17 @@ def sandbox(
         key: The API key that is accepted.
         latency: Seconds from submission to the finished video.
         faults: JSON file with the faults to inject.
+        cassette: Recording of `omnivideo try`, played beside the five gateways.
     """
     with _sandbox_extra():
-        from prefect_omnivideo.sandbox import FaultError, Settings, serve
+        from prefect_omnivideo.sandbox import CassetteError, FaultError, Settings, serve
 
     try:
-        serve(Settings(port=port, key=key, latency=latency, faults=faults))
+        serve(Settings(port=port, key=key, latency=latency, faults=faults, cassette=cassette))
     except FaultError as error:
         sys.exit(f"{faults}: {error}")
+    except CassetteError as error:
+        sys.exit(str(error))
 
 
 @app.command

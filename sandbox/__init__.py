@@ -4,8 +4,9 @@ It implements the gateways' documents independently of the clients in this packa
 mirrored by the other.
 """
 
+from prefect_omnivideo.sandbox.cassette import CassetteError
 from prefect_omnivideo.sandbox.faults import Fault, FaultError, FaultPlan
 from prefect_omnivideo.sandbox.server import Sandbox, running, serve
 from prefect_omnivideo.sandbox.settings import Settings
 
-__all__ = ["Fault", "FaultError", "FaultPlan", "Sandbox", "Settings", "running", "serve"]
+__all__ = ["CassetteError", "Fault", "FaultError", "FaultPlan", "Sandbox", "Settings", "running", "serve"]

@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from prefect_omnivideo.sandbox.apimart import APIMart
+from prefect_omnivideo.sandbox.cassette import Cassette
 from prefect_omnivideo.sandbox.gateway import Gateway
 from prefect_omnivideo.sandbox.jimmyai import JimmyAI
 from prefect_omnivideo.sandbox.omnirouters import OmniRouters
@@ -19,6 +20,8 @@ _GATEWAYS: tuple[type[Gateway], ...] = (TwelveAI, OmniRouters, SoraCompatible, A
 def create_app(state: State) -> Starlette:
     """The five gateways under `/12ai`, `/omnirouters`, `/sora`, `/apimart` and `/jimmyai`, and `/_sandbox`."""
     mounts = [Mount(f"/{gateway.name}", routes=gateway(state).all_routes()) for gateway in _GATEWAYS]
+    if state.settings.cassette:
+        mounts.append(Mount("/cassette", routes=Cassette(state.settings.cassette).routes()))
     return Starlette(routes=[*mounts, Mount("/_sandbox", routes=_control(state))])
 
 

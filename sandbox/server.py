@@ -62,6 +62,8 @@ def serve(settings: Settings) -> None:
         print(f"sandbox ready on {sandbox.url}")
         for gateway in GATEWAYS:
             print(f"  {gateway:<12} {sandbox.base_url(gateway)}", flush=True)
+        if settings.cassette:
+            print(f"  {'cassette':<12} {sandbox.url}/cassette", flush=True)
         with suppress(KeyboardInterrupt):
             sandbox.server.run(sockets)
 

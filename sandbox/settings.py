@@ -16,6 +16,7 @@ class Settings:
     `access_token` and `user_id` open the consoles of the new-api gateways: `<access_token>-<anything>` shows the jobs
     of `<key>-<anything>`, and without an access token there is no console. `video_bytes` is the size to which every
     video is padded. `journal` is a file in which accepted jobs outlive the process.
+    `cassette` is a recording of `omnivideo try`, played below `/cassette`.
     """
 
     port: int = 0
@@ -29,6 +30,7 @@ class Settings:
     faults: FaultPlan | Path | str | None = None
     video_bytes: int | None = None
     journal: Path | str | None = None
+    cassette: Path | str | None = None
 
     def __post_init__(self) -> None:
         if not self.key:

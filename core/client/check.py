@@ -11,6 +11,10 @@ from prefect_omnivideo.core.client.pool import connect
 from prefect_omnivideo.core.errors import StatusUnavailableError
 from prefect_omnivideo.core.gateways.specification import Reason
 
+RESENDS = (
+    'a litellm proxy answers, which sends failed submissions again by itself: give requests options={"num_retries": 0}'
+)
+
 
 class AccountCheck(NamedTuple):
     """What a harmless request found out."""
@@ -39,4 +43,5 @@ async def check_account(account: Account) -> AccountCheck:
     found = search(answer.body, gateway.balance_path) if gateway.balance_path else []
     balance = next((float(value) for value in found if isinstance(value, int | float)), None)
     left = "it tells no balance" if balance is None else "no limit" if balance == -1 else f"{balance:g} left"
-    return AccountCheck(True, balance, f"{gateway.title} accepts the key; {left}")
+    proxy = f"; {RESENDS}" if any(name.startswith("x-litellm-") for name in answer.headers) else ""
+    return AccountCheck(True, balance, f"{gateway.title} accepts the key; {left}{proxy}")

@@ -71,25 +71,28 @@ class Fetching:
         A guess is made only where what goes before it is surely no video: a watermarked copy, say, must not take the
         place of a result that a server cannot give just now.
         """
-        problem: TransferError | None = None
+        problems: list[TransferError] = []
         may_guess = True
         for group in _groups(job, self._content):
             is_guess = not group[0].is_documented
-            if is_guess and not (may_guess and (is_last or not isinstance(problem, LinkExpiredError))):
+            expired = any(isinstance(problem, LinkExpiredError) for problem in problems)
+            if is_guess and (not may_guess or (expired and not is_last)):
                 break
             try:
                 return await self._group(group, job)
             except (NotAVideoError, LinkExpiredError) as error:
-                problem = error
+                problems.append(error)
             except TransferError as error:
-                if is_guess:
-                    raise
-                problem = error
+                problems.append(error)
                 may_guess = may_guess and group[0].path == CONTENT
-        if problem is None:
+                if is_guess:
+                    break
+        if not problems:
             title, word = self._account.gateway.title, job.status_word or "finished"
-            problem = LinkExpiredError(f"{title} calls job {job.task_id} {word} and gives no link to a video")
-        raise problem
+            raise LinkExpiredError(f"{title} calls job {job.task_id} {word} and gives no link to a video")
+        # One link that a fresh one may replace is reason enough to ask again.
+        told = next((problem for problem in problems if isinstance(problem, LinkExpiredError)), problems[0])
+        raise type(told)("; ".join(dict.fromkeys(map(str, problems))))
 
     async def _group(self, links: list[Link], job: Job) -> list[StoredFile]:
         """The videos among links that stand side by side; what is none, such as a cover, is left out."""
