@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from pydantic import JsonValue
@@ -34,6 +35,7 @@ from prefect_omnivideo.core.errors import (
     StatusDeniedError,
     StatusUnavailableError,
 )
+from prefect_omnivideo.core.exchange import cut
 from prefect_omnivideo.core.gateways.codes import MODERATED, NO_BALANCE
 from prefect_omnivideo.core.gateways.specification import Answer, Gateway, Job, Link
 from prefect_omnivideo.core.gateways.words import JobStatus, normalise
@@ -125,7 +127,8 @@ def read_job(
         completed_at=first_time(task, ("completed_at", "completed", "finish_time")) if done else None,
         estimated_seconds=first_number(task, ("estimated_time",)),
         poll_after=_poll_after(answer),
-        answer=answer,
+        # Tasks hand a job on to each other, and Prefect walks through all that it holds.
+        answer=replace(answer, body=cut(answer.body)),
     )
 
 

@@ -14,7 +14,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path, PurePosixPath
@@ -24,6 +24,7 @@ from urllib.parse import unquote, urlsplit
 import av
 import uvicorn
 from av.video.frame import VideoFrame
+from pydantic import JsonValue
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -191,20 +192,17 @@ def running() -> Generator[ForeignGateway]:
             thread.join()
 
 
-def rewritten(value: Any, places: Mapping[str, str], film: str) -> Any:
+def rewritten(value: JsonValue, places: Mapping[str, str], film: str) -> JsonValue:
     """An answer with other links, and with `film` in place of a video in base64."""
     if isinstance(value, dict):
-        fields: dict[str, Any] = value
-        return {name: rewritten(item, places, film) for name, item in fields.items()}
+        return {name: rewritten(item, places, film) for name, item in value.items()}
     if isinstance(value, list):
-        items: list[Any] = value
-        return [rewritten(item, places, film) for item in items]
+        return [rewritten(item, places, film) for item in value]
     if not isinstance(value, str):
         return value
-    try:
+    inner: JsonValue = None
+    with suppress(ValueError):
         inner = json.loads(value)
-    except ValueError:
-        inner = None
     if isinstance(inner, dict | list):
         return json.dumps(rewritten(inner, places, film))
     forms = {form: new for link, new in places.items() for form, new in _forms(link, new)}

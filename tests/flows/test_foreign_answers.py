@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
@@ -70,6 +71,22 @@ async def test_unfinished_jobs_are_waited_for_and_failed_ones_end_with_evidence(
         assert record.state in allowed, prompt
         assert record.attempt.answers or record.state is not VideoState.FAILED, prompt
     assert foreign.asked == [], "nothing is fetched for a job that has no result"
+
+
+async def test_answers_of_any_depth_and_size(foreign: ForeignGateway, tmp_path: Path) -> None:
+    """Prefect looks into everything that a task is given."""
+    deep: JsonValue = "x"
+    for _ in range(700):
+        deep = [deep]
+    wide: JsonValue = [{"a": [number]} for number in range(50_000)]
+    link = "https://host.example.com/v.mp4"
+    noises: dict[str, JsonValue] = {"deep": deep, "wide": wide, "long": "x" * 5_000_000}
+    for name, noise in noises.items():
+        body = {"id": "x", "status": "completed", "video_url": link}
+        shape: Shape = {"name": name, "gateway": "sora", "http": 200, "body": body, "expect": {"links": [link]}}
+        foreign.works[foreign.offer(shape)].answer["noise"] = noise
+    records = await _make(foreign, LocalVideoStore(folder=tmp_path), deadline=30)
+    assert _states(records) == {VideoState.STORED: 3}
 
 
 _STATES = {
