@@ -201,6 +201,9 @@ def _told(gateway: Gateway, node: Node) -> _Told | None:
         return _Told("done", JobStatus.FAILED if by_name.get("error") else JobStatus.SUCCEEDED, job)
     if by_name.get("done") is False:
         return _Told("done: false", JobStatus.RUNNING, job)
+    # Kie's flag (https://docs.kie.ai/veo3-api/get-veo-3-video-details): 0 in the making, 1 done; others end otherwise.
+    if by_name.get("successflag") in (1, "1"):
+        return _Told("successFlag 1", JobStatus.SUCCEEDED, job)
     if numbers:
         return _Told(numbers[0], gateway.statuses.get(normalise(numbers[0])), job)
     return None

@@ -173,8 +173,8 @@ _ID_NAMES = st.sampled_from((
     "operation_id", "task_uuid",
 ))
 _IDS = st.sampled_from((
-    "task_01KS1H7ZYSJWH1N779S2FSHTKA", "8672", "video_6f3c2a9d", "2a145658-3342-4228-b779-b8323a2b77df", 318633193768896,
-    "models/veo/operations/mg3pt9", "veo3:b873872e-7358", "cHJvamVjdHMv=", "a",
+    "task_01KS1H7ZYSJWH1N779S2FSHTKA", "8672", "video_6f3c2a9d", "2a145658-3342-4228-b779-b8323a2b77df",
+    318633193768896, "models/veo/operations/mg3pt9", "veo3:b873872e-7358", "cHJvamVjdHMv=", "a",
 ))
 _NO_IDS = (
     ("request_id", "8f0c1a2b-1111-4222-8333-944455556666"),
