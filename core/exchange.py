@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 
@@ -14,6 +15,12 @@ LONGEST_BODY = 2000
 """Characters of an answer that are kept; a record keeps four at the most, 8 KB in all."""
 LONGEST_VALUE = 300
 """Characters of one text within an answer; a longer one is a file in base64, or a page."""
+_MARK = 30
+"""Characters that say how much was cut off."""
+_ITEMS = 50
+"""Of a list or an object."""
+_LEVELS = 40
+"""Levels of an answer that are kept. It may be nested deeper than Python can follow."""
 _REQUEST_IDS = ("x-oneapi-request-id", "x-request-id", "request-id", "x-litellm-call-id", "x-trace-id", "cf-ray")
 
 
@@ -35,7 +42,7 @@ class Exchange(BaseModel):
 
 def exchange(asked: str, status: int, headers: Mapping[str, str], body: JsonValue, text: str) -> Exchange:
     """The evidence of an answer. `text` counts where the body is no JSON."""
-    told = text if body is None else json.dumps(redact_json(_cut(body)), ensure_ascii=False)
+    told = text if body is None else json.dumps(redact_json(cut(body)), ensure_ascii=False)
     found = next((f"{name}: {headers[name]}" for name in _REQUEST_IDS if headers.get(name)), "")
     return Exchange(
         at=datetime.now(UTC),
@@ -46,11 +53,15 @@ def exchange(asked: str, status: int, headers: Mapping[str, str], body: JsonValu
     )
 
 
-def _cut(value: JsonValue) -> JsonValue:
+def cut(value: JsonValue, levels: int = _LEVELS) -> JsonValue:
+    """What evidence needs of an answer. What was cut once is not cut again."""
     if isinstance(value, str):
-        return value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]}… ({len(value)} characters)"
+        is_short = len(value) <= LONGEST_VALUE + _MARK
+        return value if is_short else f"{value[:LONGEST_VALUE]}… ({len(value)} characters)"
+    if isinstance(value, list | dict) and not levels:
+        return "…"
     if isinstance(value, list):
-        return [_cut(item) for item in value[:50]]
+        return [cut(item, levels - 1) for item in value[:_ITEMS]]
     if isinstance(value, dict):
-        return {name: _cut(item) for name, item in value.items()}
+        return {name[:LONGEST_VALUE]: cut(item, levels - 1) for name, item in islice(value.items(), _ITEMS)}
     return value

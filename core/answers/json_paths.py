@@ -6,8 +6,10 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple, cast
 
 import jmespath
@@ -20,6 +22,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 """Legal in JSON, refused by logs, files and databases."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEEPEST = 16
+_TIMES_ENCODED = 3
 _MOST_NODES = 20_000
 
 
@@ -53,20 +56,35 @@ def walk(body: JsonValue) -> Iterator[Node]:
         if len(node.keys) > _DEEPEST:
             continue
         value, path = node.value, node.path
-        if isinstance(value, str) and (inner := _parsed(value)) is not None:
+        if isinstance(value, str) and (inner := parsed(value)) is not None:
             value, path = inner, f"{path} > "
+        inner_nodes: Iterable[Node] = ()
         if isinstance(value, dict):
-            waiting.extend(Node(_join(path, name), (*node.keys, name), item) for name, item in value.items())
+            inner_nodes = (Node(_join(path, name), (*node.keys, name), item) for name, item in value.items())
         elif isinstance(value, list):
-            waiting.extend(Node(f"{path}[{at}]", node.keys, item) for at, item in enumerate(value))
+            inner_nodes = (Node(f"{path}[{at}]", node.keys, item) for at, item in enumerate(value))
+        waiting.extend(islice(inner_nodes, max(0, left - len(waiting))))
 
 
 def objects(body: JsonValue, but: frozenset[str] = frozenset()) -> Iterator[Node]:
     """Every object of an answer, breadth first, but for what stands under one of these keys (see `plain`)."""
     for node in walk(body):
-        value = _parsed(node.value) if isinstance(node.value, str) else node.value
+        value = parsed(node.value) if isinstance(node.value, str) else node.value
         if isinstance(value, dict) and not any(plain(key) in but for key in node.keys):
             yield node._replace(value=value)
+
+
+def parsed(text: str) -> JsonValue:
+    """What a text holds that is itself a JSON object or list, encoded once or twice; None when it is none."""
+    found: object = text
+    for _ in range(_TIMES_ENCODED):
+        if not isinstance(found, str) or not found.lstrip().startswith(("{", "[", '"')):
+            break
+        try:
+            found = json.loads(found)
+        except (ValueError, RecursionError):
+            return None
+    return cast("JsonValue", found) if isinstance(found, dict | list) else None
 
 
 def texts_of(body: JsonValue) -> frozenset[str]:
@@ -74,6 +92,7 @@ def texts_of(body: JsonValue) -> frozenset[str]:
     return frozenset(node.value for node in walk(body) if isinstance(node.value, str) and node.value)
 
 
+@lru_cache(maxsize=4096)
 def plain(key: str) -> str:
     """A key without case, underscores and hyphens: `taskId`, `task_id` and `TASK-ID` are one."""
     return re.sub(r"[\W_]+", "", key).lower()
@@ -127,22 +146,13 @@ def percent(value: JsonValue) -> float | None:
 
 
 def _flat(value: JsonValue) -> Iterator[JsonValue]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _flat(item)
-    elif value is not None:
-        yield value
-
-
-def _parsed(text: str) -> JsonValue:
-    """What a text holds that is itself a JSON object or list; None when it is none."""
-    if text[:1] not in ("{", "[") and text.strip()[:1] not in ("{", "["):
-        return None
-    try:
-        found: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return cast("JsonValue", found) if isinstance(found, dict | list) else None
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(reversed(item))
+        elif item is not None:
+            yield item
 
 
 def _join(path: str, name: str) -> str:

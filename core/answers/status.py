@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from pydantic import JsonValue
@@ -34,6 +35,7 @@ from prefect_omnivideo.core.errors import (
     StatusDeniedError,
     StatusUnavailableError,
 )
+from prefect_omnivideo.core.exchange import cut
 from prefect_omnivideo.core.gateways.codes import MODERATED, NO_BALANCE
 from prefect_omnivideo.core.gateways.specification import Answer, Gateway, Job, Link
 from prefect_omnivideo.core.gateways.words import JobStatus, normalise
@@ -125,7 +127,8 @@ def read_job(
         completed_at=first_time(task, ("completed_at", "completed", "finish_time")) if done else None,
         estimated_seconds=first_number(task, ("estimated_time",)),
         poll_after=_poll_after(answer),
-        answer=answer,
+        # Tasks hand a job on to each other, and Prefect walks through all that it holds.
+        answer=replace(answer, body=cut(answer.body)),
     )
 
 
@@ -198,6 +201,9 @@ def _told(gateway: Gateway, node: Node) -> _Told | None:
         return _Told("done", JobStatus.FAILED if by_name.get("error") else JobStatus.SUCCEEDED, job)
     if by_name.get("done") is False:
         return _Told("done: false", JobStatus.RUNNING, job)
+    # Kie's flag (https://docs.kie.ai/veo3-api/get-veo-3-video-details): 0 in the making, 1 done; others end otherwise.
+    if by_name.get("successflag") in (1, "1"):
+        return _Told("successFlag 1", JobStatus.SUCCEEDED, job)
     if numbers:
         return _Told(numbers[0], gateway.statuses.get(normalise(numbers[0])), job)
     return None

@@ -341,3 +341,10 @@ def test_a_reason_is_cut_and_made_printable() -> None:
     job = _status("sora", {"id": "v", "status": "failed", "error": "\x00\ud800" + "x" * 5000})
     assert len(job.error_message) == 1000
     assert job.error_message.startswith("\ufffd\ufffdxxx")
+
+
+@pytest.mark.parametrize(("flag", "expected"), [(0, "queued"), (1, "succeeded"), (2, "queued"), (3, "queued")])
+def test_a_flag_instead_of_a_word(flag: int, expected: str) -> None:
+    """A link whose name tells nothing is a result only where the flag says so; no failure is concluded from it."""
+    body = {"data": {"taskId": "task_1", "successFlag": flag, "response": {"resultUrls": ["https://h.test/o/1"]}}}
+    assert str(_status("sora", body).status) == expected
