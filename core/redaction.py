@@ -8,17 +8,22 @@ from typing import cast
 from pydantic import JsonValue
 
 HIDDEN = "***"
-_QUERY = re.compile(
-    # The query and fragment of a URL, also with JSON's escaped slashes or percent-encoded as a whole.
-    r"((?:https?|gs|s3):(?:\\?/){2}[^\s\"'<>?#]*[?#]|https?%3A%2F%2F[^\s\"'<>&]*?%3F)[^\s\"'<>\\]+",
+_COLON, _SLASH, _AT = r"(?::|%(?:25){0,4}3A)", r"(?:\\{0,16}/|%(?:25){0,4}2F)", r"(?:@|%(?:25){0,4}40)"
+"""Also percent-encoded as a whole, and with JSON's escaped slashes."""
+_SCHEME = rf"\b(?:https?|wss?|ftp|gs|s3|oss|cos|tos){_COLON}{_SLASH}{{2}}"
+# Each pattern below takes its text once, and gives nothing back: megabytes of anything cost no more than their length.
+_URL = re.compile(
+    # Up to what cannot be part of one: a quotation mark, even an escaped one, or Chinese text.
+    rf"{_SCHEME}(?:[^\s\"'<>\\\u3000-\u303f\uff00-\uffef\u4e00-\u9fff]|\\{{1,16}}(?:/|u00[0-9a-f]{{2}})|'(?=[\w&%=/]))++",
     re.IGNORECASE,
 )
-_LOGIN = re.compile(r"((?:https?):(?:\\?/){2})[^\s\"'<>/@]+@", re.IGNORECASE)
-_PARAMETER = re.compile(
+_QUERY = re.compile(r"[?#]|%(?:25){0,4}(?:3F|23)|\\u00(?:3f|23)", re.IGNORECASE)
+_LOGIN = re.compile(rf"({_SCHEME})(?:(?!{_AT}|{_SLASH})[^\s\"'<>?#])++{_AT}", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?<![\w-])([\w-]++)(=|%(?:25){0,4}3D)[^\s\"'<>&,;]{6,}", re.IGNORECASE)
+_SECRET_NAME = re.compile(
     # Parameters that sign or authorise, of Amazon, Google, OSS, COS, TOS, OBS, BOS, Azure and CDNs, also without a URL.
-    r"((?:x-(?:amz|goog|oss|cos|tos|obs|bce)-(?:signature|credential|security-token)|q-signature|q-ak|ossaccesskeyid"
-    r"|googleaccessid|awsaccesskeyid|key-pair-id|signature|security-token|auth_key|authorization|access_token|wssecret"
-    r"|txsecret|sig|token|api[_-]?key)(?:=|%3D))[^\s\"'<>&,;]{6,}",
+    r"(?:signature|credential|security-token|q-ak|accesskeyid|googleaccessid|key-pair-id|auth_key|authorization|token"
+    r"|secret|hdnea|hdnts|__token__|sig|(?<![a-z])(?:sign|policy|hmac)|api[_-]?key)$",
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"\b(Bearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
@@ -35,10 +40,19 @@ def redact(text: str, *secrets: str) -> str:
         if secret:
             text = text.replace(secret, HIDDEN)
     text = _LOGIN.sub(rf"\1{HIDDEN}@", text)
-    text = _QUERY.sub(rf"\1{HIDDEN}", text)
-    text = _PARAMETER.sub(rf"\1{HIDDEN}", text)
+    text = _URL.sub(_without_query, text)
+    text = _PARAMETER.sub(_without_value, text)
     text = _BEARER.sub(rf"\1{HIDDEN}", text)
     return _KEY.sub(HIDDEN, text)
+
+
+def _without_query(url: re.Match[str]) -> str:
+    query = _QUERY.search(url[0])
+    return url[0][: query.end()] + HIDDEN if query and query.end() < len(url[0]) else url[0]
+
+
+def _without_value(parameter: re.Match[str]) -> str:
+    return f"{parameter[1]}{parameter[2]}{HIDDEN}" if _SECRET_NAME.search(parameter[1]) else parameter[0]
 
 
 def redact_json(value: JsonValue, *secrets: str) -> JsonValue:

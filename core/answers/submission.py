@@ -34,6 +34,10 @@ _RESENT_BY_LITELLM = frozenset({403, 408, 429, *range(500, 600)})
 """Statuses upon which the litellm proxy sends again by itself, to report its last attempt alone
 (docs/gateways.md, Proxies in front)."""
 _BEFORE_LITELLM_SENDS = frozenset({"budget_exceeded", "auth_error", "token_not_found_in_db"})
+_QUOTED_BY_LITELLM = "litellm."
+"""What begins its account of a vendor's error; its own refusals before sending have no such prefix."""
+_SENT_ONCE_BY_LITELLM = ("No fallback was attempted", "no fallback model group was found", "Fallbacks=None")
+"""What it adds where no other deployment was tried after the first."""
 
 _ADVICE = {
     Reason.RATE_LIMITED: "",
@@ -69,7 +73,7 @@ def read_submission(
             gateway,
             answer,
             f"{refusal}. A litellm proxy sends again by itself and reports its last attempt alone; "
-            'options={"num_retries": 0} stops that',
+            'options={"num_retries": 0, "disable_fallbacks": true} stops that',
         )
     reason = documented_reason(gateway, refusal)
     if answer.status >= 500 and reason not in _ON_5XX:
@@ -111,11 +115,17 @@ def _unknown(gateway: Gateway, answer: Answer, what: str) -> Unknown:
 
 def _may_have_been_resent(answer: Answer, refusal: Refusal, call: HttpCall | None) -> bool:
     """Whether a proxy on the way may have sent the request before, with another outcome than the one it reports."""
-    if not any(name.startswith("x-litellm-") for name in answer.headers):
+    quotes = refusal.message.startswith(_QUOTED_BY_LITELLM)
+    if not quotes and not any(name.startswith("x-litellm-") for name in answer.headers):
         return False
-    if call is not None and (call.json or dict(call.form)).get("num_retries") in (0, "0"):
+    if _BEFORE_LITELLM_SENDS & set(refusal.codes):
         return False
-    return answer.status in _RESENT_BY_LITELLM and not _BEFORE_LITELLM_SENDS & set(refusal.codes)
+    asked = dict(call.json or call.form) if call else {}
+    if asked.get("num_retries") in (0, "0"):
+        # It goes on to another deployment all the same, unless told not to.
+        is_alone = asked.get("disable_fallbacks") in (True, "true")
+        return quotes and not is_alone and not any(text in answer.text for text in _SENT_ONCE_BY_LITELLM)
+    return quotes or answer.status in _RESENT_BY_LITELLM
 
 
 def _is_page(answer: Answer) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -141,6 +143,7 @@ def test_the_same_on_a_status_query(gateway: str, status: int, body: Any, reason
 
 
 LITELLM = {"x-litellm-call-id": "c", "x-litellm-version": "1.106"}
+ALONE = "\n\nLiteLLM: model group 'm' failed with the error above. No fallback was attempted."
 
 
 @pytest.mark.parametrize(
@@ -154,6 +157,26 @@ LITELLM = {"x-litellm-call-id": "c", "x-litellm-version": "1.106"}
         (400, _nested("invalid_value"), {}, False),
         (401, _nested(kind="auth_error"), {}, False),
         (429, _nested(message="crossed budget", kind="budget_exceeded"), {}, False),
+        (400, _nested("400", "/videos: Invalid model name passed in model=nomodel."), {}, False),
+        # Measured with its proxy 1.106: an accepted job, then another attempt, deployment or model group that refuses.
+        (400, _nested("400", f"litellm.BadRequestError: no{ALONE}"), {}, True),
+        (401, _nested("401", "litellm.AuthenticationError: no", "authentication_error"), {}, True),
+        (404, _nested("404", f"litellm.BadRequestError: no such model{ALONE}"), {}, True),
+        (422, _nested("422", "litellm.UnprocessableEntityError: no"), {}, True),
+        (401, _nested("401", "litellm.AuthenticationError: no"), {"num_retries": 0}, True),
+        (429, _nested("429", "litellm.RateLimitError: busy"), {"num_retries": 0}, True),
+        (
+            429,
+            _nested("429", f"litellm.RateLimitError: busy{ALONE} Fallback to b also failed"),
+            {"num_retries": 1},
+            True,
+        ),
+        (429, _nested("429", "litellm.RateLimitError: busy. Fallback to b also failed: no"), {"num_retries": 0}, True),
+        (429, _nested("429", f"litellm.RateLimitError: busy{ALONE}"), {"num_retries": 0}, False),
+        (429, _nested("429", "litellm.RateLimitError: busy"), {"num_retries": 0, "disable_fallbacks": True}, False),
+        (400, _nested("400", "litellm.BadRequestError: no"), {"num_retries": 0, "disable_fallbacks": True}, False),
+        (500, _nested("500", "litellm.Error: no"), {"num_retries": 0, "disable_fallbacks": True}, True),
+        (400, _nested("400", "litellm.BadRequestError: no"), {"num_retries": 1, "disable_fallbacks": True}, True),
     ],
     ids=str,
 )
@@ -163,6 +186,46 @@ def test_a_proxy_that_sends_again_reports_its_last_attempt_alone(
     call = HttpCall("POST", "/v1/videos", json={"model": "m", **sent})
     outcome = read_submission(get_gateway("sora"), _answer(status, body, LITELLM), call)
     assert isinstance(outcome, Unknown) is is_unknown
+    form = replace(call, json=None, form=tuple((name, json.dumps(value)) for name, value in sent.items()))
+    assert isinstance(read_submission(get_gateway("sora"), _answer(status, body, LITELLM), form), Unknown) is is_unknown
+
+
+def test_such_a_proxy_shows_itself_through_a_gateway_that_passes_its_answer_on() -> None:
+    outcome = read_submission(get_gateway("sora"), _answer(429, _nested("429", "litellm.RateLimitError: busy")))
+    assert isinstance(outcome, Unknown)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 524])
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("insufficient_user_quota", Reason.NO_BALANCE),
+        ("model_not_found", Reason.NO_MODEL),
+        ("rate_limit_exceeded", None),
+        ("invalid_request", None),
+        ("invalid_api_key", None),
+        ("content_policy_violation", None),
+        ("upstream_error", None),
+    ],
+)
+def test_a_server_error_is_trusted_with_what_is_decided_before_the_job_goes_on(
+    status: int, code: str, reason: Reason | None
+) -> None:
+    outcome = read_submission(get_gateway("sora"), _answer(status, _nested(code)))
+    assert (outcome.reason if isinstance(outcome, Rejected) else None) is reason
+    assert isinstance(outcome, Unknown if reason is None else Rejected)
+
+
+@pytest.mark.parametrize("status", [408, 409, 410, 423, 499])
+def test_a_status_that_a_server_also_gives_with_the_job_at_work(status: int) -> None:
+    assert isinstance(read_submission(get_gateway("sora"), _answer(status, _nested())), Unknown)
+
+
+def test_a_page_that_redirects_is_told_by_where_it_leads() -> None:
+    outcome = read_submission(get_gateway("sora"), _answer(308, "<html>moved</html>"))
+    assert isinstance(outcome, Rejected)
+    assert outcome.reason is Reason.REFUSED
+    assert "redirects" in outcome.message
 
 
 @pytest.mark.parametrize(
