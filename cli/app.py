@@ -31,7 +31,7 @@ app = App(
 )
 
 
-def refuse(reason: str) -> int:
+def report_error(reason: str) -> int:
     """Say on standard error why nothing was done; the exit code for that."""
     sys.stderr.write(f"omnivideo: {reason}\n")
     return NOT_ACCEPTABLE

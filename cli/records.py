@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from prefect_omnivideo.cli.app import any_store, app, refuse, saved_credentials
+from prefect_omnivideo.cli.app import any_store, app, report_error, saved_credentials
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.pool import connect
 from prefect_omnivideo.core.errors import OmniVideoError, StatusUnavailableError, StoreError
@@ -50,7 +50,7 @@ def jobs(
             return 0
         found = [r for r in (records.batch(batch) if batch else records.all()) if state in (None, r.state)]
     except OmniVideoError as error:
-        return refuse(str(error))
+        return report_error(str(error))
     if json_:
         sys.stdout.write(json.dumps([r.model_dump(mode="json") for r in found], ensure_ascii=False, indent=2) + "\n")
     else:
@@ -92,11 +92,11 @@ def resolve(
     """
     decided = [bool(task_id), ask_again, bool(link), look, resubmit, abandon].count(True)
     if decided != 1 and not (account and not decided):
-        return refuse(
+        return report_error(
             "give exactly one of --task-id T, --ask-again, --link URL, --look, --resubmit, --abandon, --account"
         )
     if look and not account:
-        return refuse("--look needs --account, such as --account sora-credentials/prod")
+        return report_error("--look needs --account, such as --account sora-credentials/prod")
     try:
         records = Records(any_store(store, endpoint_url))
         after = ""
@@ -119,7 +119,7 @@ def resolve(
             record = decisions.move(records, key, batch, moved.name, moved.base_url, moved.gateway.name)
             after = f"it belongs to the account {moved.name} at {moved.base_url} now"
     except OmniVideoError as error:
-        return refuse(str(error))
+        return report_error(str(error))
     sys.stdout.write(f"{record.stem}: {after or f'it is {record.state} now'}\n")
     return 0
 
@@ -160,7 +160,7 @@ def _look(records: Records, key: str, batch: str | None, slug: str) -> int:
     credentials, record = saved_credentials(slug), records.find(key, batch).record
     console = credentials.console()
     if console is None:
-        return refuse(f"{slug} has no console access token and user id")
+        return report_error(f"{slug} has no console access token and user id")
     looked = asyncio.run(look(records, credentials.account(), console, logging.getLogger("omnivideo")))
     said: Sequence[str] = [looked.said[record.batch, record.key]] if (record.batch, record.key) in looked.said else []
     sys.stdout.write(f"{record.stem}: {''.join(said) or 'the console tells nothing about it'}\n")

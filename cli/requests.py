@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
-from prefect_omnivideo.cli.app import GatewayName, app, refuse, saved_credentials
+from prefect_omnivideo.cli.app import GatewayName, app, report_error, saved_credentials
 from prefect_omnivideo.core.answers.explain import explain
-from prefect_omnivideo.core.errors import OmniVideoError, Problem, RequestError
+from prefect_omnivideo.core.errors import OmniVideoError, refuse
 from prefect_omnivideo.core.gateways.preview import preview
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Answer, Gateway
@@ -43,13 +43,15 @@ def encode(
         body = check_native(found, given) if native else _translate(found, VideoRequest.model_validate(given))
         paths = [route.submit for route in found.routes]
         if submit_path not in (None, *paths):
-            raise RequestError([Problem("submit-path", f"{submit_path!r} is not documented", ", ".join(paths))])
+            raise refuse("submit-path", f"{submit_path!r} is not documented", ", ".join(paths))
         route = found.routes[paths.index(submit_path) if submit_path else 0]
         call = preview(found, body, base_url or found.base_url or "{base_url}", route)
     except ValidationError as error:
-        return refuse("; ".join(f"{'.'.join(map(str, e['loc'])) or 'request'}: {e['msg']}" for e in error.errors()))
+        return report_error(
+            "; ".join(f"{'.'.join(map(str, e['loc'])) or 'request'}: {e['msg']}" for e in error.errors())
+        )
     except OmniVideoError as error:
-        return refuse(str(error))
+        return report_error(str(error))
     _print(call)
     return 0
 
@@ -69,7 +71,7 @@ def decode(
         http: The HTTP status of the answer.
     """
     if bool(gateway) == bool(block):
-        return refuse("give --gateway, such as --gateway sora, or --block, such as --block sora-credentials/prod")
+        return report_error("give --gateway, such as --gateway sora, or --block, such as --block sora-credentials/prod")
     text = sys.stdin.buffer.read().decode("utf-8", "replace")
     body: JsonValue = None
     try:
@@ -79,7 +81,7 @@ def decode(
     try:
         found = saved_credentials(block).account().gateway if block else get_gateway(gateway or "")
     except OmniVideoError as error:
-        return refuse(str(error))
+        return report_error(str(error))
     _print(explain(found, Answer(http, {}, body, text[:2000])))
     return 0
 
@@ -89,7 +91,7 @@ def _read_request() -> dict[str, Any]:
         return TypeAdapter(dict[str, Any]).validate_json(sys.stdin.buffer.read())
     except ValidationError as error:
         rule = error.errors()[0]["msg"]
-        raise RequestError([Problem("standard input", rule, "one JSON object")]) from None
+        raise refuse("standard input", rule, "one JSON object") from None
 
 
 def _translate(gateway: Gateway, request: VideoRequest) -> BaseModel:

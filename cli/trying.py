@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from pydantic import JsonValue
 
-from prefect_omnivideo.cli.app import app, refuse, saved_credentials
+from prefect_omnivideo.cli.app import app, report_error, saved_credentials
 from prefect_omnivideo.core.answers.explain import explain
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.errors import OmniVideoError
@@ -63,7 +63,9 @@ def try_(
         cassette = Cassette(account, folder / f"{account.gateway.name}.cassette.json")
         record = asyncio.run(_make(request, replace(account, heard=cassette.add), Records(Folder(folder)), deadline))
     except OmniVideoError as error:
-        return refuse(f"{error}\nThe exchanges are in {folder}; `omnivideo jobs --store {folder}` shows the record.")
+        return report_error(
+            f"{error}\nThe exchanges are in {folder}; `omnivideo jobs --store {folder}` shows the record."
+        )
     sys.stdout.write(f"stored {record}\nThe exchanges are in {cassette.path}: read it before you hand it on.\n")
     return 0
 

@@ -101,6 +101,11 @@ class RequestError(OmniVideoError, ValueError):
         super().__init__(f"{subject} not acceptable: " + "; ".join(shown))
 
 
+def refuse(field: str, rule: str, accepted: str = "", *, subject: str = "request") -> RequestError:
+    """The error for one broken rule; see `Problem` and `RequestError`."""
+    return RequestError([Problem(field, rule, accepted)], subject=subject)
+
+
 class NotAcceptedError(OmniVideoError):
     """The gateway surely did not accept the job: nothing was spent.
 

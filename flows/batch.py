@@ -8,7 +8,7 @@ from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
-from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.errors import refuse
 from prefect_omnivideo.core.jobs.deliver import clean_up
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
@@ -76,7 +76,7 @@ def as_accounts(credentials: GatewayCredentials | Sequence[GatewayCredentials]) 
     """
     accounts = [credentials] if isinstance(credentials, GatewayCredentials) else list(credentials)
     if not accounts:
-        raise RequestError([Problem("credentials", "the list is empty", "at least one account")], subject="parameters")
+        raise refuse("credentials", "the list is empty", "at least one account", subject="parameters")
     return accounts
 
 
@@ -95,7 +95,7 @@ async def run_batch(
     """
     log = get_run_logger()
     if not requests:
-        raise RequestError([Problem("prompts", "the list is empty", "at least one prompt")], subject="parameters")
+        raise refuse("prompts", "the list is empty", "at least one prompt", subject="parameters")
     wanted = list({request.key: request for request in requests}.values())
     if len(wanted) < len(requests):
         log.warning(

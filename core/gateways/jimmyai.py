@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
+from prefect_omnivideo.core.errors import refuse
 from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
 from prefect_omnivideo.core.gateways.specification import Gateway, Reason, Route, Upload, encode_json
 from prefect_omnivideo.core.gateways.validation import (
@@ -16,7 +17,6 @@ from prefect_omnivideo.core.gateways.validation import (
     broken,
     check_mode,
     drop_empty,
-    refuse,
     whole_seconds,
     wrong_value,
 )

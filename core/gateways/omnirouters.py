@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, JsonValue, model_validator
 
+from prefect_omnivideo.core.errors import refuse
 from prefect_omnivideo.core.gateways import newapi
 from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
 from prefect_omnivideo.core.gateways.specification import Gateway, Route, encode_json
@@ -21,7 +22,6 @@ from prefect_omnivideo.core.gateways.validation import (
     broken,
     check_mode,
     drop_empty,
-    refuse,
     whole_seconds,
     wrong_value,
 )

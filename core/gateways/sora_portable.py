@@ -9,7 +9,8 @@ from typing import Literal, get_args
 
 from pydantic import JsonValue
 
-from prefect_omnivideo.core.gateways.validation import check_mode, drop_empty, refuse, whole_seconds
+from prefect_omnivideo.core.errors import refuse
+from prefect_omnivideo.core.gateways.validation import check_mode, drop_empty, whole_seconds
 from prefect_omnivideo.core.request import VideoRequest, is_local
 
 GEMINI = "gemini-omni"

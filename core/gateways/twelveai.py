@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from prefect_omnivideo.core.errors import refuse
 from prefect_omnivideo.core.gateways import newapi
 from prefect_omnivideo.core.gateways.codes import NO_SUCH_TASK, REJECTIONS
 from prefect_omnivideo.core.gateways.specification import Gateway, HttpCall, Route, encode_json
@@ -18,7 +19,6 @@ from prefect_omnivideo.core.gateways.validation import (
     check_mode,
     drop_empty,
     is_video,
-    refuse,
     wrong_value,
 )
 from prefect_omnivideo.core.request import VideoRequest

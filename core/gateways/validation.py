@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.errors import Problem, RequestError, refuse
 from prefect_omnivideo.core.gateways.specification import Gateway
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.request import VideoRequest
@@ -106,11 +106,6 @@ def translate(gateway: Gateway, request: VideoRequest, *, subject: str = "reques
         raise RequestError(error.problems, subject=subject) from None
     portable = {native: name for name, native in gateway.fields.items() if name in request.set_fields()}
     return _validate(gateway, {**body, **request.options}, portable, subject)
-
-
-def refuse(field: str, rule: str, accepted: str = "") -> RequestError:
-    """One broken rule, found while translating."""
-    return RequestError([Problem(field, rule, accepted)])
 
 
 def whole_seconds(duration: float) -> int:

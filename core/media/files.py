@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.errors import Problem, RequestError, refuse
 from prefect_omnivideo.core.media.types import HEAD, recognise
 from prefect_omnivideo.core.storage.base import ObjectStore
 
@@ -57,7 +57,7 @@ def examine(path: Path, field: str, accepted: str) -> MediaFile:
     """
 
     def refused(rule: str) -> RequestError:
-        return RequestError([Problem(field, rule, accepted)])
+        return refuse(field, rule, accepted)
 
     name = repr(str(path))
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.errors import RequestError, refuse
 
 _PLACEHOLDERS = {
     "{date}": "%Y-%m-%d",
@@ -54,11 +54,11 @@ def filled(template: str, moment: datetime, *, field: str = "batch") -> str:
 
     def fill(found: re.Match[str]) -> str:
         if found[0] not in _PLACEHOLDERS:
-            raise RequestError([Problem(field, f"{found[0]} is no placeholder", ", ".join(_PLACEHOLDERS))])
+            raise refuse(field, f"{found[0]} is no placeholder", ", ".join(_PLACEHOLDERS))
         return moment.strftime(_PLACEHOLDERS[found[0]])
 
     return _PLACEHOLDER.sub(fill, template)
 
 
 def _refused(rule: str) -> RequestError:
-    return RequestError([Problem("batch", rule, _ACCEPTED)], subject="batch")
+    return refuse("batch", rule, _ACCEPTED, subject="batch")

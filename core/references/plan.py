@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from prefect_omnivideo.core.client.account import Account
-from prefect_omnivideo.core.errors import Problem, RequestError, StoreError
+from prefect_omnivideo.core.errors import Problem, RequestError, StoreError, refuse
 from prefect_omnivideo.core.gateways.specification import Upload
 from prefect_omnivideo.core.gateways.validation import translate
 from prefect_omnivideo.core.media.files import MediaFile, examine
@@ -172,7 +172,7 @@ def _bucket_and_key(reference: Reference) -> tuple[str, str]:
 
 
 def _refused(reference: Reference, rule: str, accepted: str) -> RequestError:
-    return RequestError([Problem(reference.field, rule, accepted)])
+    return refuse(reference.field, rule, accepted)
 
 
 def _one(kind: str) -> str:

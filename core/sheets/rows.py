@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import JsonValue, ValidationError
 
-from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.errors import Problem, RequestError, refuse
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.sheets.template import Template
@@ -65,7 +65,7 @@ class Table(NamedTuple):
 
 def unreadable(rule: str, accepted: str) -> RequestError:
     """The error for a sheet that cannot be used as a whole."""
-    return RequestError([Problem("sheet", rule, accepted)], subject="sheet")
+    return refuse("sheet", rule, accepted, subject="sheet")
 
 
 def check_columns(columns: Sequence[str], template: Template | None) -> list[Problem]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from prefect_omnivideo.core.errors import Problem, RequestError, StoreUnavailableError, TransferError
+from prefect_omnivideo.core.errors import StoreUnavailableError, TransferError, refuse
 from prefect_omnivideo.core.storage.s3 import Bucket, client
 from prefect_omnivideo.core.transfer.fetch import Source, fetch
 from prefect_omnivideo.core.transfer.url_policy import safe_url
+
+_refused = partial(refuse, "sheet", subject="parameters")
 
 ACCEPTED = "a path on the worker, an https:// URL, or s3://bucket/key"
 _SILENCE = 60.0
@@ -101,7 +104,3 @@ def _download(url: str, at_most: int) -> SheetFile:
 def _check_size(size: int, where: str, at_most: int) -> None:
     if size > at_most:
         raise _refused(f"{where} is larger than {at_most // 1024**2} MiB", "several smaller ones")
-
-
-def _refused(rule: str, accepted: str) -> RequestError:
-    return RequestError([Problem("sheet", rule, accepted)], subject="parameters")

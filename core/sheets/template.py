@@ -3,7 +3,7 @@
 import string
 from collections.abc import Mapping
 
-from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.errors import RequestError, refuse
 
 _ACCEPTED = "{column} for the text of a column, {{ and }} for braces"
 
@@ -37,4 +37,4 @@ class Template:
 
 
 def _refused(rule: str) -> RequestError:
-    return RequestError([Problem("template", rule, _ACCEPTED)], subject="parameters")
+    return refuse("template", rule, _ACCEPTED, subject="parameters")
