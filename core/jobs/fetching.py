@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from prefect_omnivideo.core.answers.json_paths import texts_of
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.pool import connect
-from prefect_omnivideo.core.errors import LinkExpiredError, NotAVideoError, TransferError
+from prefect_omnivideo.core.errors import LinkExpiredError, NotAVideoError, StatusUnavailableError, TransferError
 from prefect_omnivideo.core.exchange import Exchange
 from prefect_omnivideo.core.gateways.specification import Job, Link
 from prefect_omnivideo.core.gateways.words import JobStatus
@@ -60,7 +60,11 @@ class Fetching:
                 self._log.info("%s; asking for a fresh link", error)
             async with connect(self._account) as client:
                 sent = texts_of(self._record.request.model_dump(mode="json", exclude_defaults=True))
-                newer = await client.status(job.task_id, path, sent)
+                try:
+                    newer = await client.status(job.task_id, path, sent)
+                except StatusUnavailableError as error:  # the job was finished before; its links may work by now
+                    self._log.info("%s; trying the links once more", error)
+                    continue
             if newer.status is JobStatus.SUCCEEDED:
                 job = newer
         raise LinkExpiredError(f"{self._record.stem}: no link could be renewed")

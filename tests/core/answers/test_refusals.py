@@ -322,3 +322,14 @@ def test_retry_after_is_kept() -> None:
     with pytest.raises(StatusUnavailableError) as later:
         read_status(get_gateway("sora"), _answer(503, _nested(), {"retry-after": "9"}), "t")
     assert later.value.retry_after == 9.0
+
+
+def test_the_most_telling_code_counts() -> None:
+    outcome = read_submission(get_gateway("sora"), _answer(400, _nested("invalid_request", kind="insufficient_quota")))
+    assert isinstance(outcome, Rejected)
+    assert outcome.reason is Reason.NO_BALANCE
+
+
+def test_what_a_gateway_quotes_of_its_vendors_answer_is_no_rejection() -> None:
+    body = {**_flat("fail_to_fetch_task"), "data": {"error": {"code": "insufficient_quota", "message": "no"}}}
+    assert isinstance(read_submission(get_gateway("sora"), _answer(500, body)), Unknown)

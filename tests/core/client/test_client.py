@@ -4,9 +4,11 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
+from prefect_omnivideo.core.client import client as module
 from prefect_omnivideo.core.client import pool as connections
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.client import GatewayClient
@@ -267,3 +269,76 @@ async def test_no_capacity_for_one_model_does_not_slow_down_the_account() -> Non
         assert outcome.reason is Reason.NO_MODEL
         assert len(server.received) == 1, "it concerns the account for good"
         assert not client.is_paced
+
+
+@pytest.mark.parametrize(
+    ("error", "is_clean"),
+    [
+        (httpx.ConnectError("x"), True),
+        (httpx.ConnectTimeout("x"), True),
+        (httpx.PoolTimeout("x"), True),
+        (httpx.ProxyError("x"), True),
+        (httpx.UnsupportedProtocol("x"), True),
+        (httpx.ReadError("x"), False),
+        (httpx.ReadTimeout("x"), False),
+        (httpx.WriteError("x"), False),
+        (httpx.WriteTimeout("x"), False),
+        (httpx.CloseError("x"), False),
+        (httpx.RemoteProtocolError("x"), False),
+        (httpx.LocalProtocolError("x"), False),
+        (httpx.DecodingError("x"), False),
+        (TimeoutError(), False),
+        (FileNotFoundError(2, "no such file", "first.png"), True),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_what_is_surely_unsent_is_a_list(
+    error: Exception, is_clean: bool, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = 0
+
+    async def fail(self: GatewayClient, *args: object) -> object:
+        nonlocal sent
+        sent += 1
+        raise error
+
+    monkeypatch.setattr(GatewayClient, "_send", fail)
+    async with serving() as server:
+        outcome = await submit(account(server))
+    assert isinstance(outcome, Rejected if is_clean else Unknown)
+    assert sent == (module.SUBMIT_ATTEMPTS if is_clean else 1)
+
+
+async def test_a_submission_whose_answer_has_no_end_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGEST_ANSWER", 10)
+    async with serving() as server:
+        assert isinstance(await submit(account(server)), Unknown)
+        assert len(server.received) == 1
+
+
+async def test_a_task_that_is_not_known_is_asked_about_once(clock: VirtualClock) -> None:
+    async def reply(request: Received, writer: asyncio.StreamWriter) -> None:
+        await answer(writer, 404, {"error": {"code": 404, "message": "task not found", "type": "not_found_error"}})
+
+    async with serving(reply) as server:
+        with pytest.raises(StatusUnavailableError) as caught:
+            await status(account(server))
+        assert caught.value.not_found
+        assert len(server.received) == 1
+
+
+def test_a_pause_asked_for_has_a_limit() -> None:
+    def wait(seconds: float | None) -> bool | float:
+        return module._send_again(module._PassingError(Rejected(Reason.RATE_LIMITED, "no", 429, seconds)))
+
+    assert [wait(seconds) for seconds in (None, 3.0, 86_400.0)] == [True, 3.0, module.LONGEST_RETRY_AFTER]
+
+
+async def test_a_job_is_asked_for_on_the_route_it_was_submitted_by() -> None:
+    gateway = get_gateway("omnirouters")
+    first, second = gateway.routes[:2]
+    async with serving() as server:
+        other = replace(account(server), gateway=gateway, route=first)
+        async with connect(other) as client:
+            await client.status("task_1", second.submit)
+        assert server.received[0].path == second.status.format(task_id="task_1")

@@ -9,7 +9,7 @@ import pytest
 
 from prefect_omnivideo.blocks import SoraCompatibleCredentials
 from prefect_omnivideo.core.client.client import GatewayClient
-from prefect_omnivideo.core.errors import LinkExpiredError, NotAVideoError, TransferError
+from prefect_omnivideo.core.errors import LinkExpiredError, NotAVideoError, StatusUnavailableError, TransferError
 from prefect_omnivideo.core.gateways.specification import Answer, Job, Link
 from prefect_omnivideo.core.gateways.words import JobStatus
 from prefect_omnivideo.core.jobs.fetching import CONTENT, LINK_RENEWALS, Fetching
@@ -146,3 +146,19 @@ async def test_a_cover_beside_the_video_is_left_out(play: Any) -> None:
     files = await rounds.run()
     assert rounds.tried == names
     assert [file.name.endswith(end) for file, end in zip(files, (".mp4", "-2.mp4"), strict=True)] == [True, True]
+
+
+async def test_a_job_that_a_proxy_does_not_find_just_now_is_still_finished(
+    play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy with two keys in one model group finds the job, and its bytes, every other time."""
+    rounds = play([link("dold"), link("gvideo")], content="old")
+
+    async def missing(self: GatewayClient, *args: object) -> Job:
+        rounds.asked += 1
+        raise StatusUnavailableError("not found", not_found=True)
+
+    monkeypatch.setattr(GatewayClient, "status", missing)
+    (file,) = await rounds.run()
+    assert rounds.asked == LINK_RENEWALS
+    assert file.found_at == "gvideo"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from prefect_omnivideo.core.client.client import GatewayClient
 from prefect_omnivideo.core.errors import (
     ModeratedError,
     NoBalanceError,
@@ -24,6 +25,7 @@ from prefect_omnivideo.core.errors import (
     UnavailableError,
     UnreachableError,
 )
+from prefect_omnivideo.core.gateways.specification import Reason, Rejected, Unknown
 from prefect_omnivideo.core.jobs import submit as submission
 from prefect_omnivideo.core.jobs.submit import submit
 from prefect_omnivideo.core.records.model import VideoState, now
@@ -298,3 +300,60 @@ def test_the_class_alone_says_whether_to_send_again(error: Callable[[str], Excep
     raised: Any = error("x")
     assert (raised.safe_to_resend, raised.may_have_cost) == (safe, cost)
     assert isinstance(raised, NotAcceptedError) is not cost
+
+
+async def test_the_answer_must_come_before_the_claim_ends(
+    sandbox: Sandbox, records: Records, log: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise somebody else would call the outcome unknown, or send again, with the request on its way."""
+    given: list[float] = []
+
+    async def take(self: GatewayClient, body: Any, *, within: float) -> Rejected:
+        given.append(within)
+        return Rejected(Reason.MODERATED, "no")
+
+    monkeypatch.setattr(GatewayClient, "submit", take)
+    account = credentials(sandbox, "sora").account()
+    with pytest.raises(ModeratedError):
+        await submit(VideoRequest(prompt="in time"), account, records, BATCH, log)
+    (within,) = given
+    longest = account.claim_seconds - account.connect_seconds - account.request_seconds
+    assert longest - 5 < within <= longest
+
+
+async def test_the_end_of_a_claim_does_not_undo_what_was_decided_meanwhile(
+    sandbox: Sandbox, records: Records, log: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person released the claim and another run submitted again; the first one's late refusal is old news."""
+    request = VideoRequest(prompt="overtaken")
+
+    async def overtaken(self: GatewayClient, body: Any, *, within: float) -> Rejected | Unknown:
+        current = records.load(BATCH, request)
+        assert current is not None
+        attempt = current.record.attempt.model_copy(update={"claim_id": "another"})
+        records.save(current.record.released().again(attempt), current.etag)
+        return outcome
+
+    monkeypatch.setattr(GatewayClient, "submit", overtaken)
+    outcomes: list[Rejected | Unknown] = [Rejected(Reason.MODERATED, "no"), Unknown("lost")]
+    for outcome in outcomes:
+        request = VideoRequest(prompt=f"overtaken {type(outcome).__name__}")
+        with pytest.raises((ModeratedError, SubmissionUnknownError)):
+            await submit(request, credentials(sandbox, "sora").account(), records, BATCH, log)
+        stored = records.load(BATCH, request)
+        assert stored is not None
+        assert stored.record.state is VideoState.SUBMITTING
+        assert stored.record.attempt.claim_id == "another"
+
+
+async def test_a_refusal_for_good_is_not_sent_by_a_later_run(
+    sandbox: Sandbox, records: Records, log: logging.Logger
+) -> None:
+    before = received(sandbox, "sora")
+    request = VideoRequest(prompt="refused [fault:400]")
+    account = credentials(sandbox, "sora").account()
+    with pytest.raises(RefusedError):
+        await submit(request, account, records, BATCH, log)
+    record = await submit(request, account, records, BATCH, log)
+    assert record.state is VideoState.FAILED
+    assert received(sandbox, "sora") - before == 1
