@@ -108,7 +108,7 @@ async def _make(request: VideoRequest, account: Account, records: Records, deadl
 
     log = logging.getLogger("omnivideo")
     record = await submit(request, account, records, BATCH, log)
-    check_hopeful(record)
+    check_hopeful(record, records.store)
     if not record.files:
         record = await deliver(record, await wait(record, account, deadline, log), account, records, log)
     return record.files[0].uri

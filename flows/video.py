@@ -110,7 +110,7 @@ async def finish_video(
     Returns:
         The record of the stored video.
     """
-    check_hopeful(record)
+    check_hopeful(record, store.open())
     if record.state is VideoState.STORED:
         learn(record)
         return record

@@ -104,7 +104,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             StatusDeniedError: the key may not read the job.
             StillRunningError: the deadline passed; the job goes on and a later run collects it.
         """
-        check_hopeful(record)
+        check_hopeful(record, store.open())
         if record.state is VideoState.STORED:
             return Job(record.attempt.task_id or "", JobStatus.SUCCEEDED)
         check_owner(record, credentials.account())

@@ -5,6 +5,9 @@ from __future__ import annotations
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.errors import JobError, JobFailedError, SubmissionUnknownError
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.reports.wording import resolve_command
+from prefect_omnivideo.core.storage.address import address_of
+from prefect_omnivideo.core.storage.base import ObjectStore
 
 
 def is_owner(record: VideoRecord, account: Account) -> bool:
@@ -27,8 +30,11 @@ def check_owner(record: VideoRecord, account: Account) -> None:
         )
 
 
-def check_hopeful(record: VideoRecord) -> None:
+def check_hopeful(record: VideoRecord, store: ObjectStore) -> None:
     """Pass a record whose video is on its way or stored.
+
+    Args:
+        store: where the record is, for the command that resolves it.
 
     Raises:
         JobFailedError: the record says that there will be no video.
@@ -37,7 +43,8 @@ def check_hopeful(record: VideoRecord) -> None:
     if record.state is VideoState.UNKNOWN:
         raise SubmissionUnknownError(
             f"The submission of {record.stem} at {record.attempt.started_at:%Y-%m-%d %H:%M:%S %Z} has an unknown "
-            f"outcome; it is not sent again. Settle it with `omnivideo resolve {record.key}`."
+            f"outcome; it is not sent again. Look for it in the gateway's list of jobs, and decide: "
+            f"`{resolve_command(record, *address_of(store))}`, or --resubmit, or --abandon."
         )
     if record.state is VideoState.FAILED and record.failure:
         raise JobFailedError(record.failure.message, category=record.failure.category)
