@@ -21,7 +21,6 @@ from prefect_omnivideo.core.gateways.preview import preview
 from prefect_omnivideo.core.gateways.specification import Answer
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.redaction import redact_json
-from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.folder import Folder
 
@@ -52,6 +51,9 @@ def try_(
         deadline: Seconds to wait for the video.
         yes: Do not ask before sending.
     """
+    # Here and not above, as in `_make`: the other commands need no S3.
+    from prefect_omnivideo.core.references.plan import check
+
     try:
         account = saved_credentials(block).account()
         request = VideoRequest.model_validate({"prompt": prompt, "model": model, **account.gateway.cheapest})

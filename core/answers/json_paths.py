@@ -22,7 +22,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 """Legal in JSON, refused by logs, files and databases."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEEPEST = 16
-_TIMES_ENCODED = 3
+_TIMES_ENCODED = 5
 _MOST_NODES = 20_000
 
 
@@ -75,7 +75,7 @@ def objects(body: JsonValue, but: frozenset[str] = frozenset()) -> Iterator[Node
 
 
 def parsed(text: str) -> JsonValue:
-    """What a text holds that is itself a JSON object or list, encoded once or twice; None when it is none."""
+    """What a text holds that is itself a JSON object or list, however often it is encoded; None when it is none."""
     found: object = text
     for _ in range(_TIMES_ENCODED):
         if not isinstance(found, str) or not found.lstrip().startswith(("{", "[", '"')):

@@ -84,8 +84,8 @@ async def test_each_shard_makes_its_part_and_one_report_shows_all(
         written.append(len(report.records))
         return write(records, report, *rest)
 
+    monkeypatch.setattr(outcome, "write_report", spy)
     for module in (outcome, sharded):
-        monkeypatch.setattr(module, "write_report", spy)
         monkeypatch.setattr(module, "announce_batch", lambda report: announced.append(len(report.records)))
     report = await generate_sharded(sheet, workers.account, workers.store, BATCH, shard_size=2)
     assert Counter(job["prompt"] for job in sandbox.jobs()) == Counter(PROMPTS)

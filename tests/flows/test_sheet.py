@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ParameterTypeError
 from prefect.runtime import flow_run
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.core.errors import RequestError
 from prefect_omnivideo.flows import generate_from_sheet
+from prefect_omnivideo.flows.run import naming
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
 
@@ -36,6 +38,11 @@ def _clean(sandbox: Sandbox) -> None:
 
 def scheduled_at(moment: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     """The runs from here on are those that a schedule had planned for this moment."""
+
+    async def origin_of(run: FlowRun) -> naming.Origin:
+        return naming.Origin(str(run.id), moment)
+
+    monkeypatch.setattr(naming, "origin_of", origin_of)
     monkeypatch.setitem(flow_run.FIELDS, "scheduled_start_time", lambda: moment)
 
 
@@ -108,7 +115,7 @@ async def test_a_dry_run_says_what_would_be_submitted_and_touches_nothing(
     for said in (
         "2 of 2 videos would be submitted",
         "2 x JimmyAI",
-        "no gateway documents its prices",
+        "no gateway documents reliable prices",
         '"prompt": "first"',
     ):
         assert said in caplog.text
