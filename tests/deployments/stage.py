@@ -25,7 +25,7 @@ from prefect_omnivideo.sandbox.s3server import S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
 START = 120.0
-FINISH = 180.0
+FINISH = 300.0
 
 
 @dataclass(frozen=True)
