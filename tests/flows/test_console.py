@@ -32,8 +32,9 @@ def _no_memory_of_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "LOOKED", 0.0)
 
 
-def account(sandbox: Sandbox) -> Any:
-    return credentials(sandbox, "omnirouters", console_access_token="sandbox-access-token", console_user_id="1")
+def account(sandbox: Sandbox, gateway: str) -> Any:
+    more = {"send_key_as": "external_task_id"} if gateway == "sora" else {}
+    return credentials(sandbox, gateway, console_access_token="sandbox-access-token", console_user_id="1", **more)
 
 
 def move_back(folder: Path) -> None:
@@ -59,23 +60,24 @@ def move_back(folder: Path) -> None:
         records.update(current, earlier)
 
 
+@pytest.mark.parametrize("gateway", ["12ai", "omnirouters", "sora"])
 @pytest.mark.parametrize("again", ["the batch", "collect"])
 @pytest.mark.parametrize(("fault", "found"), [("drop-after", True), ("drop-before*1", False)])
 async def test_a_lost_answer_is_found_and_paid_once(
-    fault: str, found: bool, again: str, earlier: Sandbox, tmp_path: Path
+    gateway: str, fault: str, found: bool, again: str, earlier: Sandbox, tmp_path: Path
 ) -> None:
     store = LocalVideoStore(folder=tmp_path)
     prompts = [f"a lighthouse [fault:{fault}]", "a proof that the list is this account's"]
     with pytest.raises(BatchFailedError):
-        await generate_videos(prompts, account(earlier), store, batch="lost")
+        await generate_videos(prompts, account(earlier, gateway), store, batch="lost")
     assert [r.state for r in Records(Folder(tmp_path)).batch("lost")].count(VideoState.UNKNOWN) == 1
     assert len(earlier.jobs()) == (2 if found else 1)
     move_back(tmp_path)
     run: Callable[[], Any]
     if again == "collect":
-        run = lambda: collect_videos("lost", account(earlier), store)  # noqa: E731
+        run = lambda: collect_videos("lost", account(earlier, gateway), store)  # noqa: E731
     else:
-        run = lambda: generate_videos(prompts, account(earlier), store, batch="lost")  # noqa: E731
+        run = lambda: generate_videos(prompts, account(earlier, gateway), store, batch="lost")  # noqa: E731
     if found or again == "the batch":
         report = await run()
         assert len(report.stored) == 2
