@@ -17,7 +17,7 @@ Standing = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 class AnswerCorrections(BaseModel):
     """What to look for in the gateway's answers before anything else. `omnivideo decode` shows what comes of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Corrections of answers")
 
     task_id: list[str] = Field(
         default=[],

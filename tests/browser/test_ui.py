@@ -198,7 +198,7 @@ def test_the_form_for_a_key_has_the_documented_defaults_and_hides_the_key(ui: Pr
         ("Requests In Flight", "8"),
         ("Request Seconds", "90"),
         ("Poll Seconds", "5"),
-        ("AnswerCorrections", "[]"),
+        ("Corrections of answers", "[]"),
     ]
     picture(ui.page, "block-form", height=960)
     ui.create_block("second", {"API key": "sk-very-secret"})
