@@ -172,7 +172,7 @@ async def await_outcome(records: Records, current: Versioned) -> VideoRecord:
     """The record once the process that is submitting has an outcome, or its claim has expired.
 
     Another machine wrote when its claim expires, by a clock that may be off. So a claim has expired if it has
-    been seen unchanged for as long as it may last, or when it ended so long ago that no clock is that wrong.
+    been seen unchanged for as long as it may last, or if it ended so long ago that no clock is that wrong.
     """
     seen_at = monotonic()
     while current.record.state is VideoState.SUBMITTING:
