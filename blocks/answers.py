@@ -15,7 +15,7 @@ Standing = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 
 class AnswerCorrections(BaseModel):
-    """What to look for in the gateway's answers before anything else. `omnivideo decode` shows what comes of it."""
+    """What to look for in the gateway's answers before anything else. `omnivideo decode` shows the result."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Corrections of answers")
 
@@ -45,7 +45,7 @@ class AnswerCorrections(BaseModel):
                 jmespath.compile(expression)
             except JMESPathError as error:
                 reason = str(error).splitlines()[0]
-                raise ValueError(f"{expression!r} is no JMESPath expression: {reason}") from None
+                raise ValueError(f"{expression!r} is not a JMESPath expression: {reason}") from None
         return expressions
 
     def corrections(self) -> Corrections:

@@ -31,5 +31,5 @@ class APIMartCredentials(GatewayCredentials):
     base_url: str = Field(
         default="https://api.apimart.ai",
         title="Base URL",
-        description="Where the gateway's API lives, with scheme and without a trailing slash.",
+        description="Address of the gateway's API, with scheme and without a trailing slash.",
     )

@@ -32,7 +32,7 @@ class GatewayCredentials(Block):
     _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
     _gateway_name: ClassVar[str]
 
-    # A mistake in one field would otherwise show all that was given.
+    # A validation error in one field would otherwise show all input values.
     model_config = ConfigDict(hide_input_in_errors=True)
 
     api_key: SecretStr = Field(
@@ -53,7 +53,7 @@ class GatewayCredentials(Block):
     submissions_per_minute: int = Field(
         default=0,
         ge=0,
-        description="Most jobs to submit in any minute. 0: as many as the gateway takes.",
+        description="Most jobs to submit in any minute. 0: no limit.",
     )
     requests_in_flight: int = Field(
         default=8,
@@ -107,11 +107,11 @@ class GatewayCredentials(Block):
         return self._block_document_name or self._gateway_name
 
     def console(self) -> Console | None:
-        """The way into the gateway's console, where it has one that is known and its credentials are given."""
+        """Access to the gateway's console, if it has a known one and its credentials are set."""
         return None
 
     async def check(self) -> AccountCheck:
-        """Test the connection without spending anything: is the key accepted, and what is the balance, where known."""
+        """Test the connection without spending anything: is the key accepted, and what is the balance, if known."""
         return await check_account(self.account())
 
     def account(self) -> Account:

@@ -31,5 +31,5 @@ class JimmyAICredentials(GatewayCredentials):
     base_url: str = Field(
         default="https://www.jimmyai.cn",
         title="Base URL",
-        description="Where the gateway's API lives, with scheme and without a trailing slash.",
+        description="Address of the gateway's API, with scheme and without a trailing slash.",
     )

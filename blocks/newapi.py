@@ -1,4 +1,4 @@
-"""What the credentials of gateways built on new-api have beyond the others: the way into the user's console."""
+"""Extra credentials fields for gateways built on new-api: access to the user's console."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prefect_omnivideo.core.client.console import Console
 
 
 class NewApiCredentials(GatewayCredentials):
-    """Credentials that may open the gateway's console too, where lost submissions can be looked for."""
+    """Credentials that can also open the gateway's console, to look up submissions of unknown outcome."""
 
     _block_type_name = "New API Credentials"
     _block_type_slug = "omnivideo-new-api-credentials"
@@ -20,7 +20,7 @@ class NewApiCredentials(GatewayCredentials):
     console_access_token: SecretStr | None = Field(
         default=None,
         title="Console access token",
-        description="Access token made in the gateway's console, under personal settings; it is no API key. With it, a "
+        description="Access token made in the gateway's console, under personal settings; not an API key. With it, a "
         "submission whose answer was lost is looked for in the account's list of jobs. It is sent to the base URL and "
         "nowhere else.",
     )
@@ -34,14 +34,14 @@ class NewApiCredentials(GatewayCredentials):
     @classmethod
     def _a_token(cls, token: SecretStr | None) -> SecretStr | None:
         if token and any(not 33 <= ord(character) <= 126 for character in token.get_secret_value()):
-            raise ValueError("the access token holds spaces or characters that no HTTP header can carry")
+            raise ValueError("the access token contains spaces or characters that an HTTP header cannot have")
         return token if token and token.get_secret_value() else None
 
     @field_validator("console_user_id")
     @classmethod
     def _a_number(cls, user: str | None) -> str | None:
         if user and not (user.isascii() and user.isdecimal()):
-            raise ValueError("the console's user id is a whole number, such as 42")
+            raise ValueError("the console's user id must be a whole number, such as 42")
         return user or None
 
     @model_validator(mode="after")

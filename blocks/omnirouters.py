@@ -33,7 +33,7 @@ class OmniRoutersCredentials(NewApiCredentials):
     base_url: str = Field(
         default="https://omnirouters.com",
         title="Base URL",
-        description="Where the gateway's API lives, with scheme and without a trailing slash.",
+        description="Address of the gateway's API, with scheme and without a trailing slash.",
     )
     submit_path: Literal["/v1/videos", "/v1/video/generations"] = Field(
         default="/v1/videos",

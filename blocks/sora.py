@@ -13,7 +13,7 @@ from prefect_omnivideo.core.gateways.specification import Gateway
 
 
 class SoraCompatibleCredentials(NewApiCredentials):
-    """A key for a gateway that speaks the Sora format of new-api: Veo, Kling, Seedance, Gemini Omni and more.
+    """A key for a gateway with the Sora format of new-api: Veo, Kling, Seedance, Gemini Omni and more.
 
     Example:
         Load saved credentials and make a video with them:

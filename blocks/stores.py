@@ -77,20 +77,20 @@ class LocalVideoStore(VideoStore):
     """The folder as it was written in code, where it was relative."""
 
     def __init__(self, **data: Any) -> None:
-        """Code is run by a person, who sees where it runs: there, a relative folder is made absolute."""
+        """In code the working directory is known to the caller: there, a relative folder is made absolute."""
         given = Path(data["folder"]).expanduser() if isinstance(data.get("folder"), str | Path) else None
         if given:
             data["folder"] = given.absolute()
         super().__init__(**data)
         self._given = given if given and not given.is_absolute() else None
 
-    @model_validator(mode="wrap")  # a "before" one would see what `__init__` made of it
+    @model_validator(mode="wrap")  # a "before" one would see the output of `__init__`
     @classmethod
     def _the_same_everywhere(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """What comes from elsewhere, a saved block or the parameters of a run, must not depend on where it arrives.
+        """A folder from a saved block or from run parameters must not depend on the worker's working directory.
 
         Raises:
-            StoreError: the folder is relative. No ValueError: Prefect hides their text from who loads a block.
+            StoreError: the folder is relative. Not a ValueError: Prefect hides its text when a block is loaded.
         """
         folder = cast("dict[str, Any]", data).get("folder") if isinstance(data, dict) else None
         if isinstance(folder, str | Path):
@@ -127,7 +127,7 @@ class S3VideoStore(VideoStore):
     bucket: str = Field(min_length=3, max_length=63, description="Name of the bucket, which must exist.")
     prefix: str = Field(
         default="",
-        description="Folder within the bucket, such as videos/omni. Keep it the same for every run, since the records "
+        description="Folder within the bucket, such as videos/omni. Keep it the same for every run: the records "
         "in it keep videos from being paid twice: dates belong in the name of the batch.",
     )
     endpoint_url: str | None = Field(
@@ -190,8 +190,8 @@ class S3VideoStore(VideoStore):
         """A store with the settings of a block of prefect-aws (extra `aws`).
 
         Args:
-            block: an S3Bucket, which brings its bucket and its folder, or credentials alone.
-            bucket: name of the bucket, where the block has none.
+            block: an S3Bucket, with its bucket and folder, or credentials alone.
+            bucket: name of the bucket, if the block has none.
             settings: further fields of this block, such as `prefix`. They take precedence over the block's.
 
         Raises:
@@ -215,7 +215,7 @@ def _bucket(bucket: str, prefix: str, options: S3Options) -> Bucket:
 def _check_absolute(folder: Path) -> None:
     if not folder.is_absolute():
         raise StoreError(
-            f"folder {str(folder)!r} is relative: a worker would take it for one within the temporary directory of its "
-            f"run, which goes with the run. Give the absolute path that every worker sees; here it is "
+            f"folder {str(folder)!r} is relative: a worker would resolve it in the temporary directory of its "
+            f"run, which is deleted after the run. Give the absolute path that every worker sees; here it is "
             f"{str(folder.absolute())!r}"
         )

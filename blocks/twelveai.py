@@ -32,11 +32,11 @@ class TwelveAICredentials(NewApiCredentials):
     base_url: str = Field(
         default="https://cdn.12ai.org",
         title="Base URL",
-        description="Where the gateway's API lives, with scheme and without a trailing slash.",
+        description="Address of the gateway's API, with scheme and without a trailing slash.",
     )
     cancel_remote_jobs: bool = Field(
         default=False,
         title="Cancel remote jobs",
-        description="Whether a flow run that is cancelled deletes its jobs at 12AI. Their videos are lost then, and "
+        description="Whether a flow run that is cancelled deletes its jobs at 12AI. Their videos are then lost, and "
         "12AI does not say whether it refunds them. Off: they go on, and a later run collects them.",
     )

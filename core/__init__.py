@@ -1,1 +1,1 @@
-"""Everything but Prefect: the wires, the records, the stores, and the life of one video."""
+"""Everything except Prefect: gateways, records, stores, and the lifecycle of one video."""

@@ -2,8 +2,8 @@
 
     OmniVideoError
     ├── RequestError              the request breaks a documented rule; nothing was sent
-    ├── NotAcceptedError          the gateway surely did not take the job: nothing was spent
-    │   ├── UnreachableError        no connection came about            (safe to send again)
+    ├── NotAcceptedError          the gateway certainly did not accept the job: nothing was spent
+    │   ├── UnreachableError        no connection was made               (safe to send again)
     │   ├── RateLimitedError        429: too fast                       (safe to send again)
     │   ├── UnavailableError        503: no capacity                    (safe to send again)
     │   ├── BlockedError            something in front of the gateway answered
@@ -11,19 +11,19 @@
     │   ├── NoBalanceError          no money, quota or credit left
     │   ├── ModeratedError          the content filter refused the request
     │   └── RefusedError            any other clean refusal
-    ├── SubmissionUnknownError    the request went out and no one can know whether the job exists
+    ├── SubmissionUnknownError    the request was sent and it cannot be known whether the job exists
     ├── JobError                  the job was accepted
-    │   ├── StatusUnavailableError  its status could not be read just now  (waiting helps)
-    │   ├── StatusDeniedError       the key may not read the job, which goes on
-    │   ├── StillRunningError       the deadline passed, the job goes on   (waiting helps)
+    │   ├── StatusUnavailableError  its status could not be read for now   (waiting helps)
+    │   ├── StatusDeniedError       the key may not read the job, which still runs
+    │   ├── StillRunningError       the deadline passed, the job still runs (waiting helps)
     │   ├── OutOfSightError         the gateway says it does not know the job
     │   └── JobFailedError          the gateway says it failed or was cancelled
     ├── TransferError             a finished video could not be downloaded (waiting helps)
-    │   ├── LinkExpiredError        its link is no longer good: poll again for a fresh one
-    │   └── NotAVideoError          what came is not a video
+    │   ├── LinkExpiredError        its link is no longer valid: poll again for a new one
+    │   └── NotAVideoError          the bytes are not a video
     └── StoreError                the store refused, or holds something unreadable
-        ├── StoreUnavailableError   it cannot be reached or has no capacity just now (waiting helps)
-        └── RecordConflictError     somebody else wrote the record first
+        ├── StoreUnavailableError   it cannot be reached or has no capacity for now (waiting helps)
+        └── RecordConflictError     another writer changed the record first
 
 Three class attributes answer a caller's three questions:
 
@@ -56,9 +56,9 @@ class Problem(NamedTuple):
     field: str
     """The field as the caller wrote it, dotted for nested ones."""
     rule: str
-    """What is wrong, with the value that was given."""
+    """What is wrong, with the given value."""
     accepted: str = ""
-    """What would be accepted instead; empty when the rule says it all."""
+    """What would be accepted instead; empty if the rule is enough."""
 
     def __str__(self) -> str:
         return f"{self.field}: {self.rule}" + (f" (accepted: {self.accepted})" if self.accepted else "")
@@ -107,11 +107,11 @@ def refuse(field: str, rule: str, accepted: str = "", *, subject: str = "request
 
 
 class NotAcceptedError(OmniVideoError):
-    """The gateway surely did not accept the job: nothing was spent.
+    """The gateway certainly did not accept the job: nothing was spent.
 
     Attributes:
-        category: how the record files it.
-        http_status: the status of the answer, or None when there was none.
+        category: how the record classifies it.
+        http_status: the status of the answer, or None if there was none.
     """
 
     category: ClassVar[FailureCategory] = "refused"
@@ -122,7 +122,7 @@ class NotAcceptedError(OmniVideoError):
 
 
 class UnreachableError(NotAcceptedError):
-    """No connection to the gateway came about: DNS, refused, TLS, or no time to connect."""
+    """No connection to the gateway was made: DNS, refused, TLS, or connect timeout."""
 
     category = "gateway error"
     safe_to_resend = True
@@ -133,7 +133,7 @@ class RateLimitedError(NotAcceptedError):
     """The gateway answered 429.
 
     Attributes:
-        retry_after: seconds the gateway asks to wait, or None when it does not say.
+        retry_after: seconds the gateway asks to wait, or None if it does not say.
     """
 
     category = "gateway error"
@@ -178,19 +178,19 @@ class RefusedError(NotAcceptedError):
 
 
 class SubmissionUnknownError(OmniVideoError):
-    """The request went out and its outcome cannot be known: it may have been accepted and billed.
+    """The request was sent and its outcome cannot be known: it may have been accepted and billed.
 
-    Never sent again by itself. Look into the gateway's own task list, then decide with `omnivideo resolve`.
+    Never retried automatically. Check the gateway's own task list, then decide with `omnivideo resolve`.
     """
 
     may_have_cost = True
 
 
 class JobError(OmniVideoError):
-    """Something about a job that was accepted.
+    """A problem with a job that was accepted.
 
     Attributes:
-        evidence: the last answers about it, redacted; empty where they are as documented.
+        evidence: the last answers about it, redacted; empty if they are as documented.
     """
 
     may_have_cost = True
@@ -201,10 +201,10 @@ class JobError(OmniVideoError):
 
 
 class StatusUnavailableError(JobError):
-    """The job's status could not be read just now. The job itself goes on.
+    """The job's status could not be read for now. The job itself still runs.
 
     Attributes:
-        retry_after: seconds the gateway asks to wait, or None when it does not say.
+        retry_after: seconds the gateway asks to wait, or None if it does not say.
         not_found: the gateway says in documented words that it does not know the task.
     """
 
@@ -224,25 +224,25 @@ class StatusUnavailableError(JobError):
 
 
 class StatusDeniedError(JobError):
-    """The gateway does not let this key read the job's status. The job itself goes on."""
+    """The gateway does not let this key read the job's status. The job itself still runs."""
 
 
 class StillRunningError(JobError):
-    """The time to wait is over and the job still runs: not a failure. A later run picks it up."""
+    """The deadline passed and the job still runs: not a failure. A later run collects it."""
 
     waiting_helps = True
 
 
 class OutOfSightError(JobError):
-    """The gateway says again and again that it does not know the job. The record stays: a later run looks again."""
+    """The gateway says repeatedly that it does not know the job. The record is kept: a later run checks again."""
 
 
 class JobFailedError(JobError):
     """The gateway says in words it documents that there will be no video.
 
     Attributes:
-        category: how the record files it.
-        cost, credits: what the gateway says it took all the same, in its account currency and in its credits.
+        category: how the record classifies it.
+        cost, credits: what the gateway says it charged anyway, in its account currency and in its credits.
     """
 
     def __init__(
@@ -268,24 +268,24 @@ class TransferError(OmniVideoError):
 
 
 class LinkExpiredError(TransferError):
-    """The link was answered with 403, 404 or 410, or its time is over: a status query gives a fresh one."""
+    """The link was answered with 403, 404 or 410, or has expired: a status query gives a new one."""
 
 
 class NotAVideoError(TransferError):
-    """What the link gave is not a video: an error page, an empty file, a wrong container."""
+    """The link's content is not a video: an error page, an empty file, a wrong container."""
 
 
 class StoreError(OmniVideoError):
-    """The store refused, is out of reach, or holds something that is no readable record."""
+    """The store refused, cannot be reached, or holds something that is not a readable record."""
 
 
 class StoreUnavailableError(StoreError):
-    """The store cannot be reached, or has no capacity, just now."""
+    """The store cannot be reached, or has no capacity, for now."""
 
     waiting_helps = True
 
 
 class RecordConflictError(StoreError):
-    """Somebody else wrote the record first. Read it again."""
+    """Another writer changed the record first. Read it again."""
 
     waiting_helps = True

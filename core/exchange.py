@@ -1,4 +1,4 @@
-"""One question to a gateway and its answer, as evidence: small, and without anything secret."""
+"""One request to a gateway and its answer, as evidence: small, and without secrets."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 from prefect_omnivideo.core.redaction import redact, redact_json
 
 LONGEST_BODY = 2000
-"""Characters of an answer that are kept; a record keeps four at the most, 8 KB in all."""
+"""Characters of an answer that are kept; a record keeps at most four answers, 8 KB in all."""
 LONGEST_VALUE = 300
-"""Characters of one text within an answer; a longer one is a file in base64, or a page."""
+"""Characters of one string in an answer; a longer one is a file in base64, or a page."""
 _MARK = 30
-"""Characters that say how much was cut off."""
+"""Room for the note of how much was cut off."""
 _ITEMS = 50
-"""Of a list or an object."""
+"""Items of a list or an object."""
 _LEVELS = 40
 """Levels of an answer that are kept. It may be nested deeper than Python can follow."""
 _REQUEST_IDS = ("x-oneapi-request-id", "x-request-id", "request-id", "x-litellm-call-id", "x-trace-id", "cf-ray")
@@ -41,20 +41,20 @@ class Exchange(BaseModel):
 
 
 def exchange(asked: str, status: int, headers: Mapping[str, str], body: JsonValue, text: str) -> Exchange:
-    """The evidence of an answer. `text` counts where the body is no JSON."""
-    told = text if body is None else json.dumps(redact_json(cut(body)), ensure_ascii=False)
+    """The evidence of an answer. `text` is used if the body is not JSON."""
+    content = text if body is None else json.dumps(redact_json(cut(body)), ensure_ascii=False)
     found = next((f"{name}: {headers[name]}" for name in _REQUEST_IDS if headers.get(name)), "")
     return Exchange(
         at=datetime.now(UTC),
         asked=asked,
         status=status,
         request_id=redact(found)[:200],
-        body=redact(told).encode("utf-8", "replace").decode()[:LONGEST_BODY],
+        body=redact(content).encode("utf-8", "replace").decode()[:LONGEST_BODY],
     )
 
 
 def cut(value: JsonValue, levels: int = _LEVELS) -> JsonValue:
-    """What evidence needs of an answer. What was cut once is not cut again."""
+    """The answer, redacted and cut for evidence. A value cut before is not cut again."""
     if isinstance(value, str):
         is_short = len(value) <= LONGEST_VALUE + _MARK
         return value if is_short else f"{value[:LONGEST_VALUE]}… ({len(value)} characters)"

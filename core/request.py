@@ -1,4 +1,4 @@
-"""The portable request: what a person wants, in words no gateway owns."""
+"""The portable request: what is wanted, independent of any gateway."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEY_LENGTH = 16
 
 
 class VideoRequest(BaseModel):
-    """One video to be made, portable across gateways.
+    """A request for one video, portable across gateways.
 
     What a gateway cannot honour is an error that names the field, never silently dropped.
     """
@@ -108,12 +108,12 @@ class VideoRequest(BaseModel):
 
     @property
     def slug(self) -> str:
-        """The first words of the prompt, fit for a file name: letters, digits and hyphens, at most 40 characters."""
+        """The first words of the prompt, for use in a file name: letters, digits and hyphens, at most 40 characters."""
         text = unicodedata.normalize("NFKC", self.prompt).lower()
         return re.sub(r"[\W_]+", "-", text)[:40].strip("-") or "video"
 
     def set_fields(self) -> frozenset[str]:
-        """Names of the fields that ask for something, `take` and `options` aside."""
+        """Names of the fields that are set, except `take` and `options`."""
         return frozenset(self.model_dump(exclude_defaults=True)) - {"take", "options"}
 
 
@@ -124,7 +124,7 @@ def _in_order(schema: dict[str, Any]) -> None:
 
 
 def as_request(prompt: str | VideoRequest) -> VideoRequest:
-    """A bare prompt is a request with everything else left to the gateway."""
+    """Turn a bare prompt into a request that leaves everything else to the gateway."""
     return VideoRequest(prompt=prompt) if isinstance(prompt, str) else prompt
 
 
@@ -145,5 +145,5 @@ def local_path(value: str) -> Path:
     path = unquote(urlsplit(value).path) if value.startswith("file://") else value
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # nobody has that home folder
+    except RuntimeError:  # there is no such home folder
         return Path(path)

@@ -1,4 +1,4 @@
-"""Blocking work beside the event loop. Records have threads of their own, so that long transfers never hold them up."""
+"""Blocking work outside the event loop. Records have their own threads, so that long transfers never block them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRANSFERS_IN_FLIGHT = 8
 """Videos streamed into the store at a time, per process."""
 
 EXAMINATIONS_IN_FLIGHT = 2
-"""Videos examined at a time: unpacked pictures are large, and each thread keeps the memory it once had (measured for
+"""Videos examined at a time: decoded frames are large, and each thread keeps its peak memory (measured for
 720x1280: 110 MB less than with eight)."""
 
 _records = ThreadPoolExecutor(16, thread_name_prefix="omnivideo-record")
@@ -31,10 +31,10 @@ async def on_records(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
 
 
 async def on_news(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Write what must not be lost, in threads that reading never holds up.
+    """Write updates that must not be lost, in threads that reads never block.
 
-    Once begun, or waiting for a thread, it is done: whoever is cancelled no longer waits for it, and that is all. Even
-    when the event loop ends, the process does not before it is done.
+    Once queued it is always done: a cancelled caller stops waiting for it, but does not stop it. Even
+    if the event loop ends, the process exits only after it is done.
     """
     done: Future[T] = Future()
     done.set_running_or_notify_cancel()  # from here on it cannot be cancelled
@@ -50,12 +50,12 @@ async def on_news(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 async def on_transfers(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Move a video."""
+    """Transfer a video."""
     return await _run(_transfers, partial(work, *args, **kwargs))
 
 
 async def on_examinations(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Look into a video."""
+    """Examine a video."""
     return await _run(_examinations, partial(work, *args, **kwargs))
 
 

@@ -1,4 +1,4 @@
-"""The certificates that every connection trusts."""
+"""The CA certificates for every connection."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ import httpx
 
 @cache
 def tls() -> ssl.SSLContext:
-    """Loading the certificates takes tens of milliseconds; once is enough."""
+    """Cached: loading the certificates takes tens of milliseconds."""
     return httpx.create_ssl_context()

@@ -51,7 +51,7 @@ async def generate_videos(
         store: Where the videos and their records are kept.
         batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
             the outermost one around it. The same request in the same batch is made and paid once.
-        deadline: Seconds to wait for each video. One that takes longer is picked up by the next run of the batch.
+        deadline: Seconds to wait for each video. One that takes longer is collected by the next run of the batch.
 
     Returns:
         The state of every video of the run.
@@ -59,8 +59,8 @@ async def generate_videos(
     Raises:
         RequestError: no account supports one of the prompts; nothing was submitted.
         StoreError: the store cannot be written; nothing was submitted.
-        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
-            home. The run ends as Incomplete, which is a failure; the next one goes on.
+        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be
+            stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
     requests = [as_request(prompt) for prompt in prompts]

@@ -26,7 +26,7 @@ from prefect_omnivideo.flows.video import finish_video, look_up
 from prefect_omnivideo.tasks.events import announce_video
 
 ALL = "all batches"
-"""What the report of all batches calls itself."""
+"""Batch name in the report of all batches."""
 
 
 def _run_name() -> str:
@@ -50,18 +50,18 @@ async def collect_videos(
         deadline: Seconds to wait for each video.
 
     Returns:
-        The state of every video of the batch; of those that were not stored yet, where it is every batch.
+        The state of every video of the batch; with every batch, only of those that were not stored yet.
 
     Raises:
-        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
-            home. The run ends as Incomplete, which is a failure; the next one goes on.
+        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be
+            stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
     accounts, name = as_accounts(credentials), ""
     records = Records(store.open(), announce_video)
 
     def may_be_found(record: VideoRecord) -> bool:
-        """Whether the gateway's console may tell what became of it."""
+        """Whether the gateway's console may show its outcome."""
         consoles = [account for account in accounts if account.console() and is_owner(record, account.account())]
         return record.state is VideoState.UNKNOWN and bool(consoles)
 

@@ -55,7 +55,7 @@ async def generate_sharded(
 ) -> BatchReport:
     """Make the videos of a long sheet with many workers, each shard in a separate flow run.
 
-    The sheet is read and checked before anything is spent; a shard is given the range of its rows, not the rows.
+    The sheet is read and checked before anything is spent; a shard gets the range of its rows, not the rows.
     Run again with the same batch to submit only what is missing.
 
     Args:
@@ -76,9 +76,9 @@ async def generate_sharded(
 
     Raises:
         RequestError: the sheet cannot be used, or a block is not saved; nothing was submitted.
-        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
-            home. The run ends as Incomplete, which is a failure; the next one goes on.
-        BatchFailedError: a video failed or has an unknown outcome, or a shard did not end well.
+        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be
+            stored. The run ends as Incomplete, which is a failure; the next one continues.
+        BatchFailedError: a video failed or has an unknown outcome, or a shard failed.
     """
     log = get_run_logger()
     accounts, origin = as_accounts(credentials), await origin_of_run()
@@ -136,7 +136,7 @@ async def _run_shard(deployment: str, batch: str, parameters: dict[str, Any], lo
             idempotency_key=f"{flow_run.id}-{flow_run.run_count}-{first}-{number}",
         )
         state = run.state
-        if state is None or state.is_completed() or state.name == INCOMPLETE:  # its records tell what is missing
+        if state is None or state.is_completed() or state.name == INCOMPLETE:  # its records show what is missing
             return ""
         if not state.is_crashed():
             return f"Shard with {what} ended {state.name}: {state.message}."

@@ -81,7 +81,7 @@ async def generate_from_sheet(
         limit: Largest number of videos, from the top of the sheet; for a trial. Empty: all.
         offset: Number of videos at the top of the sheet to skip; with limit, one shard of a sheet.
         dry_run: Only log what would be submitted. Nothing is spent and nothing is written.
-        deadline: Seconds to wait for each video. One that takes longer is picked up by the next run of the batch.
+        deadline: Seconds to wait for each video. One that takes longer is collected by the next run of the batch.
 
     Returns:
         The state of every video, and the rows left out; without videos after a dry run.
@@ -89,8 +89,8 @@ async def generate_from_sheet(
     Raises:
         RequestError: the sheet, or one of its rows, cannot be used; nothing was submitted.
         StoreError: the sheet cannot be read, or the store cannot be written; nothing was submitted.
-        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be brought
-            home. The run ends as Incomplete, which is a failure; the next one goes on.
+        BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be
+            stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
     log = get_run_logger()

@@ -47,14 +47,14 @@ async def generate_video(
         store: Where the video and its record are kept.
         batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
             the outermost one around it. The same request in the same batch is made and paid once.
-        deadline: Seconds to wait for the video. One that takes longer is picked up by the next run of the batch.
+        deadline: Seconds to wait for the video. One that takes longer is collected by the next run of the batch.
 
     Returns:
         The record of the stored video.
 
     Raises:
-        OmniVideoError: why there is no video; see `prefect_omnivideo.core.errors`. Where it was paid for and is not in
-            the store yet, the run ends as Incomplete, which is a failure; the next run of the batch goes on.
+        OmniVideoError: why there is no video; see `prefect_omnivideo.core.errors`. If it was paid for and is not in
+            the store yet, the run ends as Incomplete, which is a failure; the next run of the batch continues.
     """
     await clean_up(store.open(), get_run_logger())
     name, request = batch_from(await origin_of_run(), batch), as_request(prompt)
@@ -93,7 +93,7 @@ async def make_video(
 
 
 async def look_up(record: VideoRecord, owner: GatewayCredentials, store: VideoStore) -> VideoRecord:
-    """The record of an unknown submission after a look into the gateway's console, where the credentials open one."""
+    """The record of an unknown submission after a lookup in the gateway's console, if the credentials allow it."""
     console = owner.console()
     if record.state is not VideoState.UNKNOWN or console is None:
         return record

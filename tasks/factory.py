@@ -1,7 +1,7 @@
 """The Prefect tasks of one gateway, and the store task of all of them.
 
 For use in any flow: `submit` and `poll` per gateway (`nodes`), `store_video` for all. Each task reads and writes the
-record in the store, so that running it again never pays again. Task results are not cached: the record is the memory.
+record in the store, so that running it again never pays again. Task results are not cached: the record holds them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
 
         Raises:
             RequestError: the gateway does not support the request; nothing was sent.
-            NotAcceptedError: the gateway did not take the job; nothing was spent.
+            NotAcceptedError: the gateway did not accept the job; nothing was spent.
             SubmissionUnknownError: the outcome is unknown; it is not sent again.
             StoreError: the record could not be written, so nothing was sent.
         """
@@ -102,7 +102,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             JobFailedError: the gateway made no video, now or in an earlier run.
             JobError: these credentials are not those that submitted it.
             StatusDeniedError: the key may not read the job.
-            StillRunningError: the deadline passed; the job goes on and a later run collects it.
+            StillRunningError: the deadline passed; the job still runs and a later run collects it.
         """
         check_hopeful(record, store.open())
         if record.state is VideoState.STORED:
@@ -114,7 +114,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             await fail(record, Records(store.open(), announce_video), error, _logger())
             raise
         except JobError as error:
-            # What stood in the way is kept with the record: a later run, or a person, reads it.
+            # The problem is kept in the record: a later run, or a person, reads it.
             if error.evidence or not isinstance(error, StillRunningError):
                 await note(record, Records(store.open(), announce_video), error, _logger())
             raise
@@ -157,7 +157,7 @@ def _waiting_helps(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> boo
 
 
 def _never(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
-    """The client alone sends a submission again, and only what surely was not accepted: two owners would multiply."""
+    """Only the client retries a submission, if it was certainly not accepted: two retry layers would multiply."""
     return False
 
 

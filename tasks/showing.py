@@ -1,4 +1,4 @@
-"""Nothing that only shows may stop what pays."""
+"""Errors of informational output must not stop paid work."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ _said: set[tuple[str | None, str]] = set()
 
 @contextmanager
 def only_shows(what: str) -> Generator[None]:
-    """Go on when `what` cannot be shown, for whatever reason; said once a flow run."""
+    """Continue if `what` cannot be shown, for any reason; logged once per flow run."""
     try:
         yield
-    except Exception as error:  # anything at all: the videos matter more
+    except Exception as error:  # any error: the videos matter more
         if (place := (flow_run.id, what)) not in _said:
             _said.add(place)
             get_logger("omnivideo").warning(

@@ -1,4 +1,4 @@
-"""What would be understood of an answer, for people: every finding with the path it came from."""
+"""How an answer would be interpreted, for people: every value with the path it came from."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def _as_submission(gateway: Gateway, answer: Answer) -> dict[str, Any]:
     if isinstance(outcome, Accepted):
         return {"outcome": "accepted", "task_id": _found(answer.body, outcome.task_id)}
     if isinstance(outcome, Rejected):
-        again = "sent again by itself" if outcome.reason.passes else "not sent again by itself"
+        again = "retried automatically" if outcome.reason.passes else "not retried automatically"
         return {"outcome": "rejected", "reason": str(outcome.reason), "then": again, "message": outcome.message}
-    return {"outcome": "unknown", "then": "never sent again by itself", "message": outcome.message}
+    return {"outcome": "unknown", "then": "never retried automatically", "message": outcome.message}
 
 
 def _as_status(gateway: Gateway, answer: Answer) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def _as_status(gateway: Gateway, answer: Answer) -> dict[str, Any]:
     except OmniVideoError as error:
         return {"status": None, "message": str(error)}
     links = [{"url": shorten(link.url, 200), "path": link.path, "documented": link.is_documented} for link in job.links]
-    told = {
+    readings = {
         "status": str(job.status),
         "word": _found(answer.body, job.status_word),
         "links, in the order they are tried": links,
@@ -52,11 +52,11 @@ def _as_status(gateway: Gateway, answer: Answer) -> dict[str, Any]:
         "error_message": job.error_message,
         "poll_after": job.poll_after,
     }
-    return {name: value for name, value in told.items() if value not in (None, "", [])}
+    return {name: value for name, value in readings.items() if value not in (None, "", [])}
 
 
 def _found(body: JsonValue, text: str) -> dict[str, str] | None:
-    """A finding and where it stands."""
+    """A value and its path."""
     if not text:
         return None
     path = next((node.path for node in walk(body) if text_of(node.value) == text), "")

@@ -1,4 +1,4 @@
-"""What a reason in a gateway's words may be about: advice for the reader of a message. It decides nothing."""
+"""Advice for the reader of an error message, guessed from the gateway's wording. Never used for decisions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _MODERATION = re.compile(
 
 
 def hint(reason: str) -> str:
-    """A sentence of advice to put behind a message, with a space before it; empty where there is none."""
+    """A sentence of advice to append to a message, with a leading space; empty if there is none."""
     if _MODERATION.search(reason) and not re.search(r"time.sensitive", reason, re.IGNORECASE):
         return " It may be the content filter: if so, change the prompt or the references."
     if _MONEY.search(reason) and not _RETURNED.search(reason) and not _PACE.search(reason):
-        return " It may be about money: see what is left on the account."
+        return " It may be about money: check the account's balance."
     return ""

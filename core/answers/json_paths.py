@@ -1,4 +1,4 @@
-"""Finding values in JSON of uncertain shape: by JMESPath where the place is known, by walking where it is not."""
+"""Finding values in JSON of unknown structure: by JMESPath if the path is known, else by walking the tree."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pydantic import JsonValue
 _EPOCH_MILLISECONDS = 1e11
 """Larger numbers are milliseconds (docs/gateways.md, Sora-compatible)."""
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-"""Legal in JSON, refused by logs, files and databases."""
+"""Valid in JSON, rejected by logs, files and databases."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEEPEST = 16
 _TIMES_ENCODED = 5
@@ -30,9 +30,9 @@ class Node(NamedTuple):
     """A value within an answer."""
 
     path: str
-    """Where it stands, as a JMESPath expression. Within a text that holds JSON, the path goes on behind ` > `."""
+    """Its JMESPath expression. Within a string that contains JSON, the path continues after ` > `."""
     keys: tuple[str, ...]
-    """The names on the way to it, without list positions."""
+    """The keys on its path, without list indexes."""
     value: JsonValue
 
 
@@ -40,13 +40,13 @@ def search(value: JsonValue | Mapping[str, JsonValue], expression: str) -> list[
     """Every value that a JMESPath expression finds; lists count as their items."""
     try:
         found: JsonValue = jmespath.search(expression, value)
-    except JMESPathError:  # a function that meets a value of another type
+    except JMESPathError:  # a function applied to a value of another type
         return []
     return list(_flat(found))
 
 
 def walk(body: JsonValue) -> Iterator[Node]:
-    """Every value of an answer, breadth first, into lists and into texts that hold JSON."""
+    """Every value of an answer, breadth first, including those in lists and in strings that contain JSON."""
     waiting = deque([Node("", (), body)])
     left = _MOST_NODES
     while waiting and left:
@@ -67,7 +67,7 @@ def walk(body: JsonValue) -> Iterator[Node]:
 
 
 def objects(body: JsonValue, but: frozenset[str] = frozenset()) -> Iterator[Node]:
-    """Every object of an answer, breadth first, but for what stands under one of these keys (see `plain`)."""
+    """Every object of an answer, breadth first, except those under one of these keys (see `plain`)."""
     for node in walk(body):
         value = parsed(node.value) if isinstance(node.value, str) else node.value
         if isinstance(value, dict) and not any(plain(key) in but for key in node.keys):
@@ -75,7 +75,7 @@ def objects(body: JsonValue, but: frozenset[str] = frozenset()) -> Iterator[Node
 
 
 def parsed(text: str) -> JsonValue:
-    """What a text holds that is itself a JSON object or list, however often it is encoded; None when it is none."""
+    """The JSON object or list that a string contains, however often it is encoded; None if there is none."""
     found: object = text
     for _ in range(_TIMES_ENCODED):
         if not isinstance(found, str) or not found.lstrip().startswith(("{", "[", '"')):
@@ -88,18 +88,18 @@ def parsed(text: str) -> JsonValue:
 
 
 def texts_of(body: JsonValue) -> frozenset[str]:
-    """Every text within a request: what an answer may repeat."""
+    """Every string in a request; an answer may repeat them."""
     return frozenset(node.value for node in walk(body) if isinstance(node.value, str) and node.value)
 
 
 @lru_cache(maxsize=4096)
 def plain(key: str) -> str:
-    """A key without case, underscores and hyphens: `taskId`, `task_id` and `TASK-ID` are one."""
+    """A key without case, underscores and hyphens: `taskId`, `task_id` and `TASK-ID` are the same."""
     return re.sub(r"[\W_]+", "", key).lower()
 
 
 def first_text(value: JsonValue | Mapping[str, JsonValue], expressions: tuple[str, ...]) -> str:
-    """The first text or number that one of the expressions finds."""
+    """The first string or number that one of the expressions finds."""
     for expression in expressions:
         for found in search(value, expression):
             if text := text_of(found):
@@ -108,19 +108,19 @@ def first_text(value: JsonValue | Mapping[str, JsonValue], expressions: tuple[st
 
 
 def text_of(value: JsonValue) -> str:
-    """A text or a number as a printable text; empty for anything else."""
+    """A string or a number as a printable string; empty for anything else."""
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         return ""
     return _UNPRINTABLE.sub("\ufffd", str(value)).strip()
 
 
 def first_number(value: JsonValue | Mapping[str, JsonValue], expressions: tuple[str, ...]) -> float | None:
-    """The first number that one of the expressions finds, also when written as a text."""
+    """The first number that one of the expressions finds, also if written as a string."""
     return as_number(first_text(value, expressions))
 
 
 def as_number(text: str) -> float | None:
-    """The finite number a text stands for."""
+    """The finite number that a string represents."""
     try:
         number = float(text)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Where the video is, in an answer of whatever shape.
+"""Finds the video's links in an answer of any structure.
 
-The documented places go first. Then come all other links of the answer, ranked by the names they stand under; whoever
-downloads tries them in that order until the bytes are a video.
+The documented places go first. Then come all other links of the answer, ranked by the keys on their paths; the
+download tries them in that order until the bytes are a video.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _TIMES_ESCAPED = 2
 _BRACKETS = {")": "(", "]": "["}
 _PUNCTUATION = ".,;:!?'*"
 _LONGEST = 8192
-"""Characters of a link; nothing signs longer ones."""
+"""Longest link, in characters; signed links are shorter."""
 _LABEL = re.compile(r"([\w-]+)[^\w-]*$")
 _NEAR = 48
-"""Characters before a link in which the word that names it is looked for."""
+"""Characters before a link that are searched for the word naming it."""
 _INLINE = re.compile(r"data:video/[\w.+-]+(;[\w=.+-]+)*;base64,", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-\r\n]{64,}={0,2}")
 _BASE64_NAMES = words("videobytes b64json b64 encodedvideo b64video")
@@ -42,14 +42,14 @@ _NEVER = words(
     referencevideo referenceimages
     """
 )
-"""Names under which no result stands: what was sent, and other files."""
+"""Keys that never hold a result: request fields, and other files."""
 _PAGES = words(
     """
     get cancel stream web self next prev docs doc documentation help error errors statusurl responseurl queueurl
     cancelurl geturl pollurl pollingurl streamurl weburl fetchurl retrieveurl
     """
 )
-"""Names of pages about the job; a link to a video file there is the last to try."""
+"""Keys of pages about the job; a link to a video file there is tried last."""
 _PICTURES = re.compile(
     r"(?<!dis)(?<!re)cover|thumb|poster|lastframe|firstframe|endframe|image|img|picture|gif|snapshot|storyboard|keyframe",
     re.IGNORECASE,
@@ -79,11 +79,11 @@ _OTHER_FILES = words(
 
 
 def find_links(gateway: Gateway, body: JsonValue, job: JsonValue, sent: Collection[str] = ()) -> tuple[Link, ...]:
-    """Every place at which the files of a finished job may be, best first.
+    """Every possible link to the files of a finished job, best first.
 
     Args:
-        job: the part of the answer that describes the job; documented places are looked for there first.
-        sent: texts of the request itself: what it referred to is no result.
+        job: the part of the answer that describes the job; documented paths are tried there first.
+        sent: strings of the request itself: its references are not results.
     """
     documented: dict[str, Link] = {}
     for expression in gateway.link_paths:
@@ -109,12 +109,12 @@ def is_inline(url: str) -> bool:
 
 
 def _is_result(value: str) -> bool:
-    """At a documented place: any link, and any inline video."""
+    """At a documented path: any link, and any inline video."""
     return is_link(value) or bool(_INLINE.match(value))
 
 
 def _links_in(node: Node) -> Iterator[tuple[str, str]]:
-    """The links of a text, each with the word that goes before it within a sentence."""
+    """The links in a text, each with the word before it in the sentence."""
     text = node.value
     if not isinstance(text, str):
         return
@@ -125,7 +125,7 @@ def _links_in(node: Node) -> Iterator[tuple[str, str]]:
     elif "://" in (text := _unescaped(text).strip()):
         if len(text) <= _LONGEST and is_link(text):
             yield text, ""
-        elif parsed(text) is None:  # JSON within a text is walked into
+        elif parsed(text) is None:  # JSON within a string is walked separately
             for found in _IN_TEXT.finditer(text):
                 if len(found[0]) <= _LONGEST and is_link(url := _trimmed(found[0])):
                     before = _LABEL.search(text, max(0, found.start() - _NEAR), found.start())
@@ -137,9 +137,9 @@ def _is_base64_name(name: str) -> bool:
 
 
 def _unescaped(text: str) -> str:
-    """Without what HTML, or JSON within a sentence, makes of the characters of a link.
+    """The link with HTML and JSON escapes undone.
 
-    Not `html.unescape` on all of it: that reads the parameter of `?a=1&copy=2` as a sign.
+    Not `html.unescape` on all of it: that turns `&copy` in `?a=1&copy=2` into a symbol.
     """
     if "\\" in text:
         text = text.replace("\\/", "/").replace("\\u0026", "&")
@@ -151,7 +151,7 @@ def _unescaped(text: str) -> str:
 
 
 def _trimmed(url: str) -> str:
-    """A link without the punctuation of the sentence around it. An underscore may end a signature."""
+    """A link without the surrounding punctuation. Underscores stay: a signature may end in one."""
     url = url.rstrip(_PUNCTUATION)
     while (last := url[-1:]) in _BRACKETS and (unopened := url.count(last) - url.count(_BRACKETS[last])) > 0:
         url = url[: -min(unopened, len(url) - len(url.rstrip(last)))].rstrip(_PUNCTUATION)
@@ -159,10 +159,10 @@ def _trimmed(url: str) -> str:
 
 
 def _rank(node: Node, url: str, label: str) -> tuple[int, ...] | None:
-    """The smaller, the better; None for what is no result whatever its bytes are.
+    """The smaller, the better; None for a link that cannot be a result, whatever its bytes are.
 
     Args:
-        label: the word before it in a sentence. It may put a link behind others, and never leaves it out.
+        label: the word before it in a sentence. It may lower a link's rank, but never excludes it.
     """
     names = [plain(key) for key in node.keys]
     last, place = names[-1] if names else "", "_".join(node.keys)
@@ -194,7 +194,7 @@ def _rank(node: Node, url: str, label: str) -> tuple[int, ...] | None:
 
 
 def looks_like_a_result(link: Link) -> bool:
-    """Whether a link by itself says that the job is finished: at a documented place, or a video by its name."""
+    """Whether the link alone shows that the job is finished: at a documented path, or named like a video file."""
     if link.is_documented or is_inline(link.url):
         return True
     return PurePosixPath(urlsplit(link.url).path).suffix.lower() in _VIDEO_FILES or bool(_VIDEO.search(link.path))

@@ -1,4 +1,4 @@
-"""What an answer says went wrong, whatever its shape."""
+"""Finds the error that an answer reports, whatever its structure."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ REASON_BY_STATUS = {
     429: Reason.RATE_LIMITED,
     431: Reason.REFUSED,
 }
-"""What HTTP (RFC 9110) and all five documents call a refusal of the request itself. Not 408, 409, 499 and 5xx: a server
-answers those with the job at work as well."""
+"""Statuses by which HTTP (RFC 9110) and all five gateways reject the request. Not 408, 409, 499 and 5xx: a server
+may send those while the job runs."""
 
 
 class Refusal(NamedTuple):
-    """What went wrong, in the gateway's words."""
+    """An error as the gateway reports it."""
 
     status: int
     """The HTTP status."""
@@ -68,20 +68,20 @@ class Refusal(NamedTuple):
 
 
 def find_refusal(answer: Answer) -> Refusal:
-    """The codes and the message of an answer that brings no job."""
+    """The codes and the message of an answer without a job."""
     codes = dict.fromkeys(code.lower() for code in _codes(answer.body))
     text = next((found for each in objects(answer.body) if (found := first_text(each.value, ERROR_TEXTS))), "")
     return Refusal(answer.status, tuple(codes), shorten(text or answer.text, 500))
 
 
 def documented_reason(gateway: Gateway, refusal: Refusal) -> Reason | None:
-    """The most telling reason among the codes: `insufficient_quota` beside `invalid_request_error` is about money."""
+    """The most specific reason among the codes: `insufficient_quota` beside `invalid_request_error` is about money."""
     found = [gateway.rejections[code] for code in refusal.codes if code in gateway.rejections]
     return next((reason for reason in found if reason is not Reason.REFUSED), found[0] if found else None)
 
 
 def reason_of(gateway: Gateway, answer: Answer) -> Reason | None:
-    """Why a page of the gateway, or an upload, was refused; None where it was not. Never for submissions."""
+    """Why a page of the gateway, or an upload, was refused; None if it was not. Not for submissions."""
     if reason := documented_reason(gateway, find_refusal(answer)):
         return reason
     if 200 <= answer.status < 300:
@@ -90,7 +90,7 @@ def reason_of(gateway: Gateway, answer: Answer) -> Reason | None:
 
 
 def _codes(body: JsonValue) -> Iterator[str]:
-    """Of the gateway's own envelope alone: what it quotes of its vendor's answer speaks of another job."""
+    """Only of the gateway's own envelope: a quoted vendor answer refers to another job."""
     for path in _ERROR_CODES:
         if isinstance(body, dict) and (found := first_text(body, (path,))):
             yield found

@@ -1,7 +1,7 @@
 """What the answer to a status query means.
 
-An unknown word means that the job goes on, unless the answer holds a link to a video. A failure is concluded from words
-in the table alone, and only where nothing else in the answer contradicts them.
+An unknown word means that the job still runs, unless the answer has a link to a video. A failure is inferred from words
+in the table only, and only if nothing else in the answer contradicts them.
 """
 
 from __future__ import annotations
@@ -58,29 +58,29 @@ _KEYS = (
     "rawstatus",
     "mediagenerationstatus",
 )
-"""Names of the status, by `plain`, best first."""
+"""Keys of the status, normalised by `plain`, best first."""
 _ELSEWHERE = frozenset({"error", "errors", "input", "inputs", "request", "params", "parameters", "usage", "baseresp"})
 """Objects whose status is not the job's."""
 
 
-class _Told(NamedTuple):
-    """A status that some object of the answer gives."""
+class _Reported(NamedTuple):
+    """A status reported by an object of the answer."""
 
     word: str
     status: JobStatus | None
-    """None for a word that is not known."""
+    """None for an unknown word."""
     job: Mapping[str, JsonValue]
 
 
 def read_status(gateway: Gateway, answer: Answer, task_id: str, sent: Collection[str] = ()) -> Job:
-    """Where the job stands.
+    """The job's status.
 
     Args:
-        sent: texts of the request; a link among them is no result.
+        sent: strings of the request; a link among them is not a result.
 
     Raises:
         StatusDeniedError: the key may not read it.
-        StatusUnavailableError: it cannot be read just now, or the gateway does not know the task.
+        StatusUnavailableError: it cannot be read for now, or the gateway does not know the task.
     """
     if not 200 <= answer.status < 300:
         raise _no_status(gateway, answer, task_id)
@@ -93,19 +93,19 @@ def read_status(gateway: Gateway, answer: Answer, task_id: str, sent: Collection
 def read_job(
     gateway: Gateway, answer: Answer, task_id: str, sent: Collection[str] = (), *, submitted: bool = False
 ) -> Job:
-    """The job that an answer describes.
+    """The job described by an answer.
 
     Args:
-        submitted: the answer is that to the submission: a success without a link is the envelope's word.
+        submitted: the answer is that to the submission: a success without a link is the envelope's own status.
     """
-    told = _find_status(gateway, answer.body, task_id)
-    task, word = told.job, told.word
-    status = told.status
+    reported = _find_status(gateway, answer.body, task_id)
+    task, word = reported.job, reported.word
+    status = reported.status
     links: tuple[Link, ...] = ()
     if status in (JobStatus.SUCCEEDED, None):
         links = find_links(gateway, answer.body, cast("JsonValue", task), sent)
     if status is None:
-        # A link to a video says more than a word that nobody knows.
+        # A link to a video is stronger evidence than an unknown word.
         has_result = bool(links) and looks_like_a_result(links[0])
         status = JobStatus.SUCCEEDED if has_result else JobStatus.RUNNING if word else JobStatus.QUEUED
     if submitted and status is JobStatus.SUCCEEDED and not (links and links[0].is_documented):
@@ -127,7 +127,7 @@ def read_job(
         completed_at=first_time(task, ("completed_at", "completed", "finish_time")) if done else None,
         estimated_seconds=first_number(task, ("estimated_time",)),
         poll_after=_poll_after(answer),
-        # Tasks hand a job on to each other, and Prefect walks through all that it holds.
+        # Tasks pass the job on to each other, and Prefect traverses everything in it.
         answer=replace(answer, body=cut(answer.body)),
     )
 
@@ -135,7 +135,7 @@ def read_job(
 def job_failure(gateway: Gateway, job: Job) -> JobFailedError:
     """The error for a job that ended without a video."""
     reason = " ".join(part for part in (job.error_code, job.error_message) if part) or "no reason given"
-    # A code stands by itself, or before the text it explains: "PROVIDER_MODERATION_ERROR: TRADEMARK".
+    # A code stands alone, or before the text it explains: "PROVIDER_MODERATION_ERROR: TRADEMARK".
     codes = {job.error_code.lower(), job.error_message.partition(":")[0].strip().lower()}
     category: FailureCategory = "gateway error"
     if job.status is JobStatus.CANCELLED:
@@ -156,22 +156,22 @@ def job_failure(gateway: Gateway, job: Job) -> JobFailedError:
     )
 
 
-def _find_status(gateway: Gateway, body: JsonValue, task_id: str) -> _Told:
+def _find_status(gateway: Gateway, body: JsonValue, task_id: str) -> _Reported:
     """The status of the object with our task id, else of the outermost with an id, else of a nested one."""
     found = list(objects(body, but=_ELSEWHERE))
     if word := first_text(body, gateway.status_paths):
-        return _Told(word, gateway.statuses.get(normalise(word)), _described(found, task_id))
-    told = [each for node in found if (each := _told(gateway, node)) is not None]
-    ours = [each for each in told if task_id and task_id in ids_of(each.job)]
-    named = [each for each in told if named_id(dict(each.job)) or isinstance(each.job.get("id"), str)]
+        return _Reported(word, gateway.statuses.get(normalise(word)), _described(found, task_id))
+    reported = [each for node in found if (each := _reported(gateway, node)) is not None]
+    ours = [each for each in reported if task_id and task_id in ids_of(each.job)]
+    named = [each for each in reported if named_id(dict(each.job)) or isinstance(each.job.get("id"), str)]
     root = found[0].value if found else None
-    inner = [each for each in told if each.job is not root]
-    ranked = [*(ours[:1] or named[:1]), *inner, *(each for each in told if each.job is root)]
+    inner = [each for each in reported if each.job is not root]
+    ranked = [*(ours[:1] or named[:1]), *inner, *(each for each in reported if each.job is root)]
     if not ranked:
-        return _Told("", None, _described(found, task_id))
+        return _Reported("", None, _described(found, task_id))
     first = ranked[0]
     if first.status is None or (first.status in (JobStatus.FAILED, JobStatus.CANCELLED) and not ours and not named):
-        # Neither an unknown word nor a failure of something without a name outweighs what else is said.
+        # Neither an unknown word nor a failure of an unnamed object overrides the other statuses.
         better = [each for each in ranked if each.status is not None and each.status not in _ENDS_BADLY]
         if better:
             return better[0]
@@ -181,7 +181,7 @@ def _find_status(gateway: Gateway, body: JsonValue, task_id: str) -> _Told:
 _ENDS_BADLY = (JobStatus.FAILED, JobStatus.CANCELLED)
 
 
-def _told(gateway: Gateway, node: Node) -> _Told | None:
+def _reported(gateway: Gateway, node: Node) -> _Reported | None:
     """The status that one object gives: a word, a number with a word beside it, or `done`."""
     job = node.value
     if not isinstance(job, dict):
@@ -194,30 +194,30 @@ def _told(gateway: Gateway, node: Node) -> _Told | None:
             continue
         word = text_of(value)
         if isinstance(value, str) and not re.fullmatch(r"-?\d+(\.\d+)?%?", word):
-            return _Told(word, gateway.statuses.get(normalise(word)), job)
+            return _Reported(word, gateway.statuses.get(normalise(word)), job)
         numbers.append(word)
     # Operations of Google's APIs have no word: `done`, and then `error` or `response`.
     if by_name.get("done") is True:
-        return _Told("done", JobStatus.FAILED if by_name.get("error") else JobStatus.SUCCEEDED, job)
+        return _Reported("done", JobStatus.FAILED if by_name.get("error") else JobStatus.SUCCEEDED, job)
     if by_name.get("done") is False:
-        return _Told("done: false", JobStatus.RUNNING, job)
-    # Kie's flag (https://docs.kie.ai/veo3-api/get-veo-3-video-details): 0 in the making, 1 done; others end otherwise.
+        return _Reported("done: false", JobStatus.RUNNING, job)
+    # Kie's flag (https://docs.kie.ai/veo3-api/get-veo-3-video-details): 0 running, 1 done; others are failures.
     if by_name.get("successflag") in (1, "1"):
-        return _Told("successFlag 1", JobStatus.SUCCEEDED, job)
+        return _Reported("successFlag 1", JobStatus.SUCCEEDED, job)
     if numbers:
-        return _Told(numbers[0], gateway.statuses.get(normalise(numbers[0])), job)
+        return _Reported(numbers[0], gateway.statuses.get(normalise(numbers[0])), job)
     return None
 
 
 def _described(found: list[Node], task_id: str) -> Mapping[str, JsonValue]:
-    """The object that speaks of the job, where none gives a status."""
+    """The object that describes the job, if none has a status."""
     values = [node.value for node in found if isinstance(node.value, dict)]
     ours = [value for value in values if task_id in ids_of(value)]
     return (ours or values or [{}])[0]
 
 
 def _describes(body: JsonValue, task_id: str) -> bool:
-    """Whether the answer speaks of a job at all: some object has an id, and no error beside it."""
+    """Whether the answer describes a job at all: an object has an id and no error."""
     return any(
         isinstance(node.value, dict)
         and (task_id in ids_of(node.value) or named_id(node.value) or isinstance(node.value.get("id"), str))
@@ -227,7 +227,7 @@ def _describes(body: JsonValue, task_id: str) -> bool:
 
 
 def _reason(task: Mapping[str, JsonValue], body: JsonValue) -> str:
-    """Why the job failed, in the gateway's words; an error object without any is given as it is."""
+    """Why the job failed, in the gateway's words; an error object without a message is returned as JSON."""
     texts = first_text(task, ERROR_TEXTS)
     for node in objects(body) if not texts else ():
         if texts := first_text(node.value, ERROR_TEXTS[:-2]):
@@ -241,7 +241,7 @@ def _no_status(gateway: Gateway, answer: Answer, task_id: str) -> OmniVideoError
     readable = "" if answer.status >= 300 else "readable "
     text = f"{gateway.title} gave no {readable}status for {task_id}: {refusal}"
     if refusal.status in (401, 402, 403) and isinstance(answer.body, dict):
-        return StatusDeniedError(f"{text}. The job goes on; repair the credentials and run again to collect it.")
+        return StatusDeniedError(f"{text}. The job still runs; correct the credentials and run again to collect it.")
     said = " ".join((*refusal.codes, refusal.message))
     is_clean = answer.status in (200, 400, 404) and isinstance(answer.body, dict)
     missing = is_clean and bool(gateway.not_found) and re.search(gateway.not_found, said, re.IGNORECASE) is not None

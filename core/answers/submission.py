@@ -28,16 +28,16 @@ from prefect_omnivideo.core.gateways.specification import (
 from prefect_omnivideo.core.redaction import shorten
 
 _ON_5XX = (Reason.NO_MODEL, Reason.NO_BALANCE)
-"""What a server error is trusted to say: these are decided before the job goes to a vendor."""
+"""Reasons that count even in a server error: they are decided before the job goes to a vendor."""
 
 _RESENT_BY_LITELLM = frozenset({403, 408, 429, *range(500, 600)})
-"""Statuses upon which the litellm proxy sends again by itself, to report its last attempt alone
+"""Statuses on which the litellm proxy retries by itself, reporting only its last attempt
 (docs/gateways.md, Proxies in front)."""
 _BEFORE_LITELLM_SENDS = frozenset({"budget_exceeded", "auth_error", "token_not_found_in_db"})
 _QUOTED_BY_LITELLM = "litellm."
-"""What begins its account of a vendor's error; its own refusals before sending have no such prefix."""
+"""Prefix of its message about a vendor's error; its own refusals before sending do not have it."""
 _SENT_ONCE_BY_LITELLM = ("No fallback was attempted", "no fallback model group was found", "Fallbacks=None")
-"""What it adds where no other deployment was tried after the first."""
+"""What it adds if no other deployment was tried after the first."""
 
 _ADVICE = {
     Reason.RATE_LIMITED: "",
@@ -53,11 +53,11 @@ _ADVICE = {
 def read_submission(
     gateway: Gateway, answer: Answer, call: HttpCall | None = None, sent: Collection[str] = ()
 ) -> Outcome:
-    """What became of a submission.
+    """The outcome of a submission.
 
     Args:
         call: what was sent.
-        sent: texts of it, which the answer may repeat.
+        sent: its strings, which the answer may repeat.
     """
     if 200 <= answer.status < 300:
         task_id = find_task_id(gateway, answer.body, sent)
@@ -72,7 +72,7 @@ def read_submission(
         return _unknown(
             gateway,
             answer,
-            f"{refusal}. A litellm proxy sends again by itself and reports its last attempt alone; "
+            f"{refusal}. A litellm proxy retries by itself and reports only its last attempt; "
             'options={"num_retries": 0, "disable_fallbacks": true} stops that',
         )
     reason = documented_reason(gateway, refusal)
@@ -88,7 +88,7 @@ def read_submission(
 
 
 def _without_id(gateway: Gateway, answer: Answer) -> Outcome:
-    """A 2xx that names no job: a rejection only where the gateway's documents say so."""
+    """A 2xx without a task id: a rejection only if the gateway documents it as one."""
     refusal = find_refusal(answer)
     if reason := documented_reason(gateway, refusal):
         return _rejected(gateway, answer, refusal, reason)
@@ -114,7 +114,7 @@ def _unknown(gateway: Gateway, answer: Answer, what: str) -> Unknown:
 
 
 def _may_have_been_resent(answer: Answer, refusal: Refusal, call: HttpCall | None) -> bool:
-    """Whether a proxy on the way may have sent the request before, with another outcome than the one it reports."""
+    """Whether a proxy may have sent the request earlier, with a different outcome than the reported one."""
     quotes = refusal.message.startswith(_QUOTED_BY_LITELLM)
     if not quotes and not any(name.startswith("x-litellm-") for name in answer.headers):
         return False
@@ -122,12 +122,12 @@ def _may_have_been_resent(answer: Answer, refusal: Refusal, call: HttpCall | Non
         return False
     asked = dict(call.json or call.form) if call else {}
     if asked.get("num_retries") in (0, "0"):
-        # It goes on to another deployment all the same, unless told not to.
+        # It still tries another deployment, unless configured otherwise.
         is_alone = asked.get("disable_fallbacks") in (True, "true")
         return quotes and not is_alone and not any(text in answer.text for text in _SENT_ONCE_BY_LITELLM)
     return quotes or answer.status in _RESENT_BY_LITELLM
 
 
 def _is_page(answer: Answer) -> bool:
-    """HTML or other text where the gateway would answer JSON."""
+    """HTML or other text instead of the gateway's JSON."""
     return answer.body is None and bool(answer.text.strip())

@@ -1,4 +1,4 @@
-"""Which part of an answer names the job."""
+"""Finds the task id in an answer."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _CONTAINERS = words(
     data result results output response task job video generation payload
     """
 )
-"""Names under which an answer may give a bare id."""
+"""Keys that may hold a bare id."""
 _ELSEWHERE = words(
     """
     account channel detail error errors input inputs message msg parameters params request usage user
     """
 )
-"""Objects that speak of something other than the job; a message may quote an answer with an id of the vendor's."""
+"""Objects that are not about the job; a message may quote a vendor's answer with the vendor's own id."""
 _ENVELOPE_WORDS = frozenset({"success", "succeed", "succeeded", "ok", "200", "0"})
 _REQUEST_ID = re.compile(r"(req|request|trace|span|log)[-_:]", re.IGNORECASE)
 _ID = re.compile(r"[A-Za-z0-9][\w.:=+/@~-]{0,511}")
@@ -43,16 +43,16 @@ _LEAST_NUMBER = 100_000
 
 
 def find_task_id(gateway: Gateway, body: JsonValue, sent: Collection[str] = ()) -> str:
-    """The task id in an answer; empty where nothing in it can be one.
+    """The task id in an answer; empty if there is none.
 
     A field that names a task goes first, then the `id` of an object that describes a job, then any other `id`, then a
-    bare text in the place of a job, where it looks like an id.
+    bare string in place of a job, if it looks like an id.
 
     Args:
-        sent: texts of the request itself, which the answer may repeat.
+        sent: strings of the request itself, which the answer may repeat.
     """
-    if told := first_text(body, gateway.id_paths):
-        return told
+    if reported := first_text(body, gateway.id_paths):
+        return reported
     found = list(objects(body, but=_ELSEWHERE))
     for node in found:
         if named := named_id(node.value, sent):
@@ -66,20 +66,20 @@ def find_task_id(gateway: Gateway, body: JsonValue, sent: Collection[str] = ()) 
 
 
 def named_id(value: JsonValue, sent: Collection[str] = ()) -> str:
-    """The id in a field that says so, such as `task_id` or `videoId`."""
+    """The id in a field named for it, such as `task_id` or `videoId`."""
     if not isinstance(value, dict):
         return ""
     for name, item in value.items():
         if plain(name) in _NAMES and _is_id(text := text_of(item)) and text not in sent:
             return text
-        # A long-running operation of Google's APIs is named by its path.
+        # A long-running operation of Google's APIs has its path as its name.
         if plain(name) == "name" and isinstance(item, str) and re.search(r"(^|/)operations/[^/\s]+$", item):
             return item
     return ""
 
 
 def ids_of(value: Mapping[str, JsonValue]) -> set[str]:
-    """Everything an object could be called by."""
+    """Every possible id of an object."""
     return {text_of(item) for name, item in value.items() if plain(name) in _NAMES or plain(name) in ("id", "name")}
 
 

@@ -1,4 +1,4 @@
-"""An account at a gateway, and the limits it keeps to."""
+"""An account at a gateway, and its limits."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Account:
     Attributes:
         name: the credentials block's name, or the gateway's slug.
         route: which of the gateway's documented routes new jobs take.
-        submissions_per_minute: begun in any minute, evenly spaced; None for as many as the gateway takes.
-        requests_in_flight: HTTP requests at a time; more only burn CPU in httpx's pool.
+        submissions_per_minute: started in any minute, evenly spaced; None for no limit.
+        requests_in_flight: HTTP requests at a time; more only waste CPU in httpx's pool.
         request_seconds: how long one request may take in all.
         poll_seconds: the shortest pause between two status queries of one job.
-        key_field: the native field in which a record's key is sent; empty where none is.
-        heard: called with every answer of the gateway; it may hold signed links.
+        key_field: the native field in which a record's key is sent; empty if it is not sent.
+        heard: called with every answer of the gateway, which may contain signed links.
     """
 
     gateway: Gateway
@@ -40,17 +40,17 @@ class Account:
 
     @property
     def connect_seconds(self) -> float:
-        """How long a connection may take to come about."""
+        """Connect timeout."""
         return min(10.0, self.request_seconds)
 
     @property
     def send_window(self) -> float:
-        """Seconds within which a submission must leave, first tries and repeats together."""
+        """Seconds within which a submission must be sent, retries included."""
         return 2 * self.request_seconds
 
     @property
     def claim_seconds(self) -> float:
-        """Seconds after which a submission is over, one way or the other: what still says `submitting` is unknown."""
+        """Seconds after which a submission is over in any case: a record that is still `submitting` is unknown."""
         return self.send_window + self.connect_seconds + self.request_seconds + 5
 
     def is_same(self, gateway: str, name: str, base_url: str) -> bool:
@@ -58,6 +58,6 @@ class Account:
         return (self.gateway.name, self.name, self.base_url.rstrip("/")) == (gateway, name, base_url.rstrip("/"))
 
     def content_url(self, task_id: str, submit_path: str) -> str | None:
-        """Where the gateway itself serves a finished job's bytes, with the key; None when it does not."""
+        """The gateway's own content endpoint for a finished job, which needs the key; None if it has none."""
         content = route_of(self.gateway, submit_path).content
         return join_url(self.base_url, task_path(content, task_id)) if content else None

@@ -12,23 +12,23 @@ from prefect_omnivideo.core.errors import StatusUnavailableError
 from prefect_omnivideo.core.gateways.specification import Reason
 
 RESENDS = (
-    'a litellm proxy answers, which sends failed submissions again by itself: give requests options={"num_retries": 0}'
+    'a litellm proxy answers, which retries failed submissions by itself: give requests options={"num_retries": 0}'
 )
 
 
 class AccountCheck(NamedTuple):
-    """What a harmless request found out."""
+    """The result of a harmless request."""
 
     accepted: bool | None
-    """Whether the gateway takes the key; None when it could not be found out."""
+    """Whether the gateway accepts the key; None if unknown."""
     balance: float | None
-    """What is left, in the gateway's account currency, where it tells; -1 means unlimited (APIMart)."""
+    """The balance in the gateway's account currency, if reported; -1 means unlimited (APIMart)."""
     message: str
     """The same in one sentence."""
 
 
 async def check_account(account: Account) -> AccountCheck:
-    """Ask the gateway for the account's balance, or for its list of models where it tells no balance."""
+    """Ask the gateway for the account's balance, or for its list of models if it reports no balance."""
     gateway = account.gateway
     try:
         async with connect(account) as client:
@@ -42,6 +42,6 @@ async def check_account(account: Account) -> AccountCheck:
         return AccountCheck(None, None, f"{gateway.title} at {account.base_url} does not say ({refusal})")
     found = search(answer.body, gateway.balance_path) if gateway.balance_path else []
     balance = next((float(value) for value in found if isinstance(value, int | float)), None)
-    left = "it tells no balance" if balance is None else "no limit" if balance == -1 else f"{balance:g} left"
+    left = "no balance reported" if balance is None else "no limit" if balance == -1 else f"{balance:g} left"
     proxy = f"; {RESENDS}" if any(name.startswith("x-litellm-") for name in answer.headers) else ""
     return AccountCheck(True, balance, f"{gateway.title} accepts the key; {left}{proxy}")

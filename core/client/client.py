@@ -1,8 +1,8 @@
-"""The async client of one account: who may send what, how often, and what a failure on the way means.
+"""The async client of one account: what may be sent, how often, and what a transport failure means.
 
-A POST is sent again only after a rejection that passes; whatever leaves its outcome open is `Unknown`, and is never
-sent again. A status GET is sent again freely. The key goes to the account's own base URL and nowhere
-else: redirects are not followed. All who use an account on one event loop share its limits; a 429 to one of them
+A POST is retried only after a temporary rejection; if its outcome is not certain it is `Unknown`, and is never
+retried. A status GET is retried freely. The key goes to the account's own base URL and nowhere
+else: redirects are not followed. All callers of an account on one event loop share its limits; a 429 to one of them
 slows down all.
 """
 
@@ -47,7 +47,7 @@ STATUS_ATTEMPTS = 5
 LARGEST_ANSWER = 128 * 1024**2
 """Bytes; some gateways put the video itself into the answer, in base64."""
 LONGEST_RETRY_AFTER = 120.0
-"""Seconds; a gateway that asks for more is asked again after this."""
+"""Seconds; a longer `Retry-After` is cut to this."""
 
 # No byte of the request can have been processed when one of these is raised.
 _BEFORE_SENDING = (
@@ -60,14 +60,14 @@ _BEFORE_SENDING = (
 
 
 class Rates(NamedTuple):
-    """The paces of an account."""
+    """The rate limits of an account."""
 
     submissions: Rate
     queries: Rate
 
 
 class GatewayClient:
-    """Speaks to one gateway for one account. Get one from `connections.connect`."""
+    """Client of one gateway account. Get one from `connections.connect`."""
 
     def __init__(self, account: Account, rates: Rates, clock: Clock) -> None:
         self.account = account
@@ -84,33 +84,33 @@ class GatewayClient:
             },
         }
         self._http = httpx.AsyncClient(**options, limits=httpx.Limits(max_connections=account.requests_in_flight))
-        # Submissions travel on fresh connections: a keep-alive connection that the server closes in the very moment
-        # of sending would turn a job that was never seen into one whose outcome cannot be known.
+        # Submissions use fresh connections: a keep-alive connection that the server closes at the moment
+        # of sending would turn a job that was never received into one of unknown outcome.
         self._submit_http = httpx.AsyncClient(**options, limits=httpx.Limits(max_keepalive_connections=0))
 
     @property
     def is_paced(self) -> bool:
-        """Whether a turn may be long in coming."""
+        """Whether a turn to submit may take long."""
         return self._rates.submissions.per_second < math.inf
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
         """Wait for the turn to submit, and keep it while the job is claimed and submitted.
 
-        The end of a claim is in sight once it is written, so that all waiting which can be done before is done here.
+        A claim expires a fixed time after it is written, so all waiting that can precede it is done here.
         """
         async with self._turns:
             await self._rates.submissions.turn()
             yield
 
     async def submit(self, body: BaseModel, *, within: float | None = None) -> Outcome:
-        """Post one job; again only after a rejection that passes, at most `SUBMIT_ATTEMPTS` times.
+        """Post one job; retry only after a temporary rejection, at most `SUBMIT_ATTEMPTS` attempts.
 
-        To be called within a `turn`. Nobody else sends a submission again.
+        Call within a `turn`. Nothing else retries a submission.
 
         Args:
             body: the checked native body.
-            within: it leaves within so many seconds, or not at all; the account's `send_window` by default.
+            within: seconds within which it is sent, or not at all; the account's `send_window` by default.
         """
         call = self.account.gateway.encode(body, self.account.route.submit)
         last_moment = self.clock.now() + (self.account.send_window if within is None else within)
@@ -134,14 +134,14 @@ class GatewayClient:
             return last.rejected
 
     async def status(self, task_id: str, submit_path: str, sent: Collection[str] = ()) -> Job:
-        """Where a job stands, asked on the route it was submitted by.
+        """A job's status, read on the route it was submitted by.
 
         Args:
-            sent: texts of the request; a link among them is no result.
+            sent: strings of the request; a link among them is not a result.
 
         Raises:
             StatusDeniedError: the key may not read it.
-            StatusUnavailableError: after `STATUS_ATTEMPTS` in a row, or at once when the task is not known.
+            StatusUnavailableError: after `STATUS_ATTEMPTS` failures in a row, or at once if the task is unknown.
         """
         route = route_of(self.account.gateway, submit_path)
 
@@ -155,10 +155,10 @@ class GatewayClient:
         return await retrying(_ask_again, once)
 
     async def cancel(self, task_id: str, submit_path: str) -> bool | None:
-        """Ask the gateway to cancel a job: True when it confirms in the documented words, False when it says anything
-        else, None when it cannot cancel.
+        """Ask the gateway to cancel a job: True if it confirms in the documented words, False if it answers anything
+        else, None if it cannot cancel.
 
-        Whether a cancelled job is refunded, no gateway documents.
+        No gateway documents whether a cancelled job is refunded.
         """
         route = route_of(self.account.gateway, submit_path)
         if route.cancel is None:
@@ -178,7 +178,7 @@ class GatewayClient:
         return await self._get(HttpCall("GET", path), path)
 
     async def post_file(self, path: str, field: str, file: tuple[str, BinaryIO, str], seconds: float) -> Answer:
-        """The answer to a file (name, content, type), posted once as a form; `seconds` beyond those of any request.
+        """The answer to a file (name, content, type), posted once as a form; `seconds` are added to the time limit.
 
         Raises:
             httpx.HTTPError, TimeoutError: no answer came.
@@ -242,10 +242,10 @@ class GatewayClient:
 
     @asynccontextmanager
     async def _admitted(self, rate: Rate) -> AsyncGenerator[None]:
-        """One of the requests in flight, begun at a moment when nobody is held."""
+        """A slot for one request, entered while the rate limit is not paused."""
         await rate.hold()
         await self._gate.acquire()
-        while rate.is_held:  # a 429 came while this one waited at the gate
+        while rate.is_held:  # a 429 came while this one waited for a slot
             self._gate.release()
             await rate.hold()
             await self._gate.acquire()
@@ -268,14 +268,14 @@ class GatewayClient:
     ) -> Answer:
         url = join_url(self.account.base_url, call.path)
         data = bytearray()
-        # httpx counts its time-outs per read; a trickle of bytes could go on for ever.
+        # httpx counts its time-outs per read; a slow trickle of bytes could last forever.
         async with asyncio.timeout(self.account.connect_seconds + self.account.request_seconds + extra_seconds):
             async with http.stream(call.method, url, **body) as response:
                 async for piece in response.aiter_bytes():
                     data += piece
                     if len(data) > LARGEST_ANSWER:
                         raise httpx.ReadError(f"the answer is larger than {LARGEST_ANSWER} bytes")
-        # A gateway may quote the key in its error text.
+        # A gateway may echo the key in its error text.
         text = data.decode("utf-8", "replace").replace(self.account.api_key.get_secret_value(), HIDDEN)
         parsed: JsonValue = None
         with suppress(ValueError, RecursionError):
@@ -291,7 +291,7 @@ def _reason(error: Exception) -> str:
 
 
 class _PassingError(Exception):
-    """A rejection after which the same request may be sent again."""
+    """A rejection after which the same request may be retried."""
 
     def __init__(self, rejected: Rejected) -> None:
         super().__init__(rejected.message)

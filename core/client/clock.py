@@ -1,4 +1,4 @@
-"""The time everything in here goes by, in one place so that tests can make it pass."""
+"""The clock of the client, in one place so that tests can control it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from time import monotonic
 
 
 class Clock:
-    """Seconds that only ever grow, and waiting for them to pass."""
+    """A monotonic clock, and sleeping by it."""
 
     def now(self) -> float:
         """Seconds since some moment in the past."""
         return monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Come back when so many seconds have passed."""
+        """Return after that many seconds."""
         await asyncio.sleep(seconds)

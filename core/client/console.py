@@ -1,7 +1,7 @@
-"""What the console of a new-api gateway tells of an account: its jobs, and what was charged to a key.
+"""What the console of a new-api gateway lists for an account: its jobs, and the charges to a key.
 
 No gateway documents these pages (docs/gateways.md, The console of a new-api gateway). A gateway without them, a
-refusal and an answer that is not understood in full are one and the same: None, never an exception.
+refusal and an answer that is not fully understood all give None, never an exception.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from prefect_omnivideo.core.answers.json_paths import first_number, first_text, 
 from prefect_omnivideo.core.client.account import Account
 
 PAGE_SIZE = 100
-"""The most rows that the software gives at a time."""
+"""The largest page that the software returns."""
 MOST_PAGES = 20
 _MOST_BYTES = 32 * 1024**2
-"""Of one answer: a row holds the vendor's raw answer, which may hold a video."""
+"""Largest answer: a row contains the vendor's raw answer, which may contain a video."""
 
 
 @dataclass(frozen=True)
 class Console:
-    """The credentials of a user's console: its access token, which is no API key, and the user's number."""
+    """The credentials of a user's console: its access token, which is not an API key, and the user's number."""
 
     access_token: SecretStr
     user_id: str
@@ -40,13 +40,13 @@ class ConsoleTask:
 
     Attributes:
         task_id: the gateway's name for the job.
-        submitted_at: when the gateway took it, by its own clock, in whole seconds.
+        submitted_at: when the gateway accepted it, by its own clock, in whole seconds.
         status: NOT_START, SUBMITTED, QUEUED, IN_PROGRESS, SUCCESS, FAILURE or UNKNOWN.
-        model: the model the request named; empty when not told.
-        quota: what it cost in the gateway's unit (500,000 are one US dollar by default), when told.
-        fail_reason: why it failed; empty for all others, whose links stand in that place.
-        prompt: of the request; empty when not told, as by the stock software.
-        own_id: the caller's own id, where the vendor's answer repeats it; empty otherwise.
+        model: the model the request named; empty if not reported.
+        quota: what it cost in the gateway's unit (500,000 are one US dollar by default), if reported.
+        fail_reason: why it failed; empty for all others, whose links are in that field.
+        prompt: of the request; empty if not reported, as in the stock software.
+        own_id: the caller's own id, if the vendor's answer repeats it; else empty.
     """
 
     task_id: str
@@ -61,7 +61,7 @@ class ConsoleTask:
 
 @dataclass(frozen=True)
 class Charge:
-    """One row of a key's log: type 2 was consumed, 6 given back, 5 is an error; `quota` as in `ConsoleTask`."""
+    """One row of a key's log: type 2 is a charge, 6 a refund, 5 an error; `quota` as in `ConsoleTask`."""
 
     type: int
     created_at: datetime
@@ -72,7 +72,7 @@ class Charge:
 
 
 async def tasks_between(account: Account, console: Console, start: datetime, end: datetime) -> list[ConsoleTask] | None:
-    """All jobs of the console's user that the gateway took in that time, or None where it does not tell all of them."""
+    """All jobs of the console's user that the gateway accepted in that time, or None if the list is incomplete."""
     headers = {"Authorization": console.access_token.get_secret_value(), "New-Api-User": console.user_id}
     query = {"start_timestamp": int(start.timestamp()), "end_timestamp": int(end.timestamp()) + 1}
     found: dict[str, ConsoleTask] = {}
@@ -84,16 +84,16 @@ async def tasks_between(account: Account, console: Console, start: datetime, end
             found |= {task.task_id: task for task in tasks}
             if len(found) == total:
                 return [task for task in found.values() if start.replace(microsecond=0) <= task.submitted_at <= end]
-            # A query that failed within the software leaves the rows or the total empty, and is a success all the same.
+            # A query that failed within the software leaves the rows or the total empty, but still reports success.
             if len(found) == before or total is None or len(found) > total:
                 return None
     return None
 
 
 async def charges_between(account: Account, start: datetime, end: datetime) -> list[Charge] | None:
-    """What the API key was charged in that time, of the thousand latest rows of its log, or None where it is not told.
+    """The charges to the API key in that time, from the latest thousand rows of its log, or None if not available.
 
-    The software lets few such questions pass (20 in 20 minutes for one address): ask once for all.
+    The software limits such queries (20 in 20 minutes for one address): query once for all.
     """
     headers = {"Authorization": f"Bearer {account.api_key.get_secret_value()}"}
     async with _http(account) as http:
@@ -167,7 +167,7 @@ async def _get(
     url = account.base_url.rstrip("/").removesuffix("/v1") + path
     content = bytearray()
     try:
-        # httpx counts its time-outs per read; a trickle of bytes could go on for ever.
+        # httpx counts its time-outs per read; a slow trickle of bytes could last forever.
         async with (
             asyncio.timeout(account.connect_seconds + account.request_seconds),
             http.stream("GET", url, params=query, headers=headers) as response,

@@ -1,9 +1,9 @@
-"""When to ask again: soon after a job has ended, and seldom before.
+"""When to poll: soon after a job has ended, and rarely before.
 
-Jobs of one model at one gateway take alike. So the first query about a job waits until the quickest of those seen so
-far were done; from there on the pauses grow with the time that has passed, so that the news is late by a share of the
-job's own duration. As long as none has ended, a few scouts are asked about that often, and the others hardly ever.
-What the gateway itself asks for goes first. `python -m bench polling` shows what the constants are worth.
+Jobs of one model at one gateway take similar times. So the first query about a job waits until the fastest seen so
+far were done; after that the pauses grow with the elapsed time, so that the end is noticed late by a share of the
+job's own duration. As long as none has ended, only a few scouts are polled that often, and the others rarely.
+A delay that the gateway asks for takes precedence. `python -m bench polling` measures the constants.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from prefect_omnivideo.core.gateways.specification import Job
 from prefect_omnivideo.core.gateways.words import JobStatus
 
 SHARE = 0.18
-"""A pause is this share of the time since the submission, so that the news is late by half of that on average."""
+"""A pause is this share of the time since the submission, so the end is noticed late by half of that on average."""
 SPREAD = 0.2
-"""Pauses differ by this much up and down: jobs submitted together are not asked about together."""
+"""Jitter of a pause, up and down: jobs submitted together are not polled together."""
 LONGEST_PAUSE = 30.0
-"""Seconds between two queries of a job, at the most."""
+"""Longest pause between two queries of a job, in seconds."""
 LONGEST_HINT = 120.0
-"""Seconds; what a gateway asks for or estimates counts up to this."""
+"""Seconds; a longer delay that a gateway asks for or estimates is cut to this."""
 REMEMBERED = 1000
-"""Durations kept per model, the latest ones: a gateway that gets faster or slower is followed."""
+"""Durations kept per model, the latest ones: so that changes in a gateway's speed are followed."""
 ENOUGH = 5
-"""Durations before which no low one is taken for learned."""
+"""Durations needed before `low` is known."""
 LOW = 0.1
-"""Share of the remembered jobs that were done by the time of the first query about a new one."""
+"""Share of the remembered jobs that had ended by the time at which a new one is first polled."""
 SCOUTS = 20
-"""Jobs asked about at the usual pace while none of their kind has ended. With 500 of 1,000 jobs in flight they bring 12
-queries a job down to 8 (in a first batch of 100 all at once, 16 to 10), and the news is no later."""
+"""Jobs polled at the usual pace while none of their kind has ended. With 500 of 1,000 jobs in flight they bring 12
+queries a job down to 8 (in a first batch of 100 all at once, 16 to 10), with no added delay."""
 SELDOM = 3.0
-"""The others are asked about when so many times as long has passed as at the last query: at 15, 45, 135 seconds."""
+"""The others are polled when the elapsed time has grown by this factor: at 15, 45, 135 seconds."""
 
-_RANDOM = Random()  # noqa: S311  # keeps no secret
+_RANDOM = Random()  # noqa: S311  # not for cryptography
 
 
 class Durations:
     """How long the jobs of one model take at one gateway, as seen in this process.
 
     Attributes:
-        low: seconds after which the quickest were done; None until `ENOUGH` were seen.
-        scouts: those who find out for all, as long as nothing is known.
+        low: seconds after which the fastest were done; None until `ENOUGH` were seen.
+        scouts: jobs polled on behalf of all, as long as no duration is known.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Durations:
         return not self._latest
 
     def add(self, seconds: float) -> None:
-        """Learn from a job that made its video."""
+        """Learn from a job that succeeded."""
         if len(self._latest) == REMEMBERED:
             del self._sorted[bisect_left(self._sorted, self._latest[0])]
         self._latest.append(seconds)
@@ -76,12 +76,12 @@ def durations(gateway: str, base_url: str, model: str) -> Durations:
 
 
 class Watch:
-    """One job that is being waited for. Times are seconds since its submission.
+    """The polling of one job. Times are seconds since its submission.
 
     Args:
-        known: what is known of its kind; it learns from this job's end.
+        known: the durations of its kind; this job's end is added to it.
         shortest: the account's shortest pause between two queries, in seconds.
-        since: when the waiting began; late for a job of an earlier run.
+        since: when polling began; late for a job of an earlier run.
         random: spreads the queries.
     """
 
@@ -107,7 +107,7 @@ class Watch:
         return max(min(elapsed * SHARE, LONGEST_PAUSE), self._shortest) * (1 + spread)
 
     def is_due(self, elapsed: float) -> bool:
-        """Whether to ask now, or to leave it to the scouts and pause again."""
+        """Whether to poll now, or leave it to the scouts and pause again."""
         if not self._known.is_empty or self._hint is not None or self._estimate or elapsed >= SELDOM * self._asked_at:
             return True
         if len(self._known.scouts) < SCOUTS:
@@ -115,7 +115,7 @@ class Watch:
         return self in self._known.scouts
 
     def heard(self, elapsed: float, job: Job) -> None:
-        """Take note of the answer to a query."""
+        """Record the answer to a query."""
         self._asked_at, self._hint, self._estimate = elapsed, job.poll_after, job.estimated_seconds or 0.0
         if not job.status.is_final:
             self._running_at = elapsed
@@ -123,14 +123,14 @@ class Watch:
             self._learn(elapsed, job)
 
     def missed(self, elapsed: float, hint: float | None) -> None:
-        """Take note that a query gave no answer, and of what the gateway asked for instead, in seconds."""
+        """Record a query without an answer, and the delay the gateway asked for, in seconds."""
         self._asked_at, self._hint = elapsed, hint
 
     def _learn(self, ended: float, job: Job) -> None:
         """The job ended between the last query that found it running and the one that found it done."""
         if job.created_at and job.completed_at and job.completed_at > job.created_at:
-            told = (job.completed_at - job.created_at).total_seconds()
-            self._known.add(min(max(told, self._running_at), ended))
+            reported = (job.completed_at - job.created_at).total_seconds()
+            self._known.add(min(max(reported, self._running_at), ended))
         elif self._running_at or self._since <= self._shortest:
-            # A first query that finds it done may have come far too late: then the next ones come sooner.
+            # A first query that finds it done may have come much too late: then later ones come sooner.
             self._known.add((max(self._running_at, ended * (1 - SHARE)) + ended) / 2)

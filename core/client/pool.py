@@ -1,4 +1,4 @@
-"""Who shares what: one client for each account and event loop, and paces that outlive it."""
+"""Shares one client per account and event loop, and rate limits that outlive it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prefect_omnivideo.core.client.rate_limit import Rate
 
 @dataclass
 class _Shared:
-    """What all who use an account on one event loop have in common. The paces outlive the connections."""
+    """What all callers of an account on one event loop share. The rate limits outlive the connections."""
 
     rates: Rates
     clock: Clock
@@ -29,7 +29,7 @@ _accounts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Account, _Shared]] 
 
 @asynccontextmanager
 async def connect(account: Account) -> AsyncGenerator[GatewayClient]:
-    """The account's client on this event loop, shared by everybody who holds it, closed when the last lets go."""
+    """The account's client on this event loop, shared by all callers, closed when the last one exits."""
     shared = _shared(account)
     client = shared.client = shared.client or GatewayClient(account, shared.rates, shared.clock)
     shared.holders += 1

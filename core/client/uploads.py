@@ -1,4 +1,4 @@
-"""A file handed over to a gateway's own upload endpoint: as often as it takes, since it costs nothing."""
+"""Uploads of a file to a gateway's own endpoint, with retries, since they cost nothing."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from prefect_omnivideo.core.gateways.validation import is_link
 
 UPLOAD_ATTEMPTS = 5
 SLOWEST = 128 * 1024
-"""Bytes per second; an upload that is slower is given up."""
+"""Bytes per second; a slower upload is aborted."""
 
 
 async def upload(client: GatewayClient, endpoint: Upload, file: Path, name: str, content_type: str) -> str:
-    """Hand a file over, at most `UPLOAD_ATTEMPTS` times.
+    """Upload a file, in at most `UPLOAD_ATTEMPTS` attempts.
 
     Args:
-        name: what the gateway is told the file is called.
+        name: file name sent to the gateway.
 
     Returns:
-        The gateway's link to it, good for `endpoint.good_for` seconds.
+        The gateway's link to it, valid for `endpoint.valid_for` seconds.
 
     Raises:
-        NotAcceptedError: the gateway does not take it, or cannot be reached; nothing was spent.
+        NotAcceptedError: the gateway rejects it, or cannot be reached; nothing was spent.
     """
 
     async def once() -> str:

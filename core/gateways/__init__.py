@@ -1,1 +1,1 @@
-"""The wire: what each gateway wants to be sent, and what its answers mean."""
+"""The wire formats: what each gateway is sent, and what its answers mean."""

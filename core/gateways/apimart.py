@@ -34,7 +34,7 @@ def _jpeg_or_png(link: str) -> str:
 
 def _link_or_video_data(reference: str) -> str:
     if not is_link(reference) and not reference.startswith("data:video/"):
-        raise wrong_value(f"{shorten(reference)!r} is no reference video", "an http(s) URL or a data:video/… URL")
+        raise wrong_value(f"{shorten(reference)!r} is not a reference video", "an http(s) URL or a data:video/… URL")
     return reference
 
 
@@ -102,20 +102,20 @@ gateway = Gateway(
         "last_frame": "images, with the role described in the prompt",
         "audios": "images and one video only",
         "negative_prompt": "the prompt, saying what to leave out",
-        "sound": "no choice; the video comes with sound",
+        "sound": "no choice; the video has sound",
         "seed": "no seed; another take makes another video",
     },
     translate=_translate,
     encode=encode_json,
     uploads=(
-        # docs/gateways.md, APIMart, Upload. What videos are made from must be JPEG or PNG all the same.
+        # docs/gateways.md, APIMart, Upload. Reference images must still be JPEG or PNG.
         Upload(
             path="/v1/uploads/images",
             field="file",
             types=("image/jpeg", "image/png", "image/webp", "image/gif"),
             most_bytes=20 * 1024**2,
             url_path="url",
-            good_for=72 * 3600,
+            valid_for=72 * 3600,
         ),
     ),
     check_path="/v1/balance",

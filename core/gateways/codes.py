@@ -1,4 +1,4 @@
-"""Error codes and types that stand for one thing wherever they appear (docs/gateways.md, Errors).
+"""Error codes and types that mean the same wherever they appear (docs/gateways.md, Errors).
 
 Those of `REJECTIONS` are documented as given before a job is accepted, whatever the HTTP status.
 """

@@ -1,4 +1,4 @@
-"""How a gateway's answers differ from what its documents say, as somebody found out: corrected without a release."""
+"""Corrections for a gateway whose answers differ from its documents, without a new release."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Corrections:
     """JMESPath expressions on whole answers, tried before all others, and status words.
 
     Attributes:
-        task_id: where the answer to a submission names the job.
-        status: where an answer about a job says how it stands.
-        links: where it says that the files of a finished job are, best first.
+        task_id: where the answer to a submission has the task id.
+        status: where an answer about a job has its status.
+        links: where it has the links of a finished job, best first.
         words: a status word, as sent -> what it means.
     """
 
@@ -31,7 +31,7 @@ NONE = Corrections()
 
 @lru_cache(maxsize=64)
 def corrected(gateway: Gateway, corrections: Corrections) -> Gateway:
-    """The gateway as these corrections have it; the same object for the same corrections."""
+    """The gateway with these corrections applied; the same object for the same corrections."""
     if corrections == NONE:
         return gateway
     return replace(

@@ -30,7 +30,7 @@ FIXED_MODEL = "omni-10s"
 
 def _ratio(ratio: str) -> str:
     if ratio and not re.fullmatch(r"[0-9]+:[0-9]+", ratio):
-        raise wrong_value(f"{ratio!r} is no ratio", "16:9, 9:16 or the like")
+        raise wrong_value(f"{ratio!r} is not a ratio", "16:9, 9:16 or the like")
     return ratio
 
 
@@ -160,7 +160,7 @@ gateway = Gateway(
             types=("image/", "video/", "audio/"),
             most_bytes=100 * 1024**2,
             url_path="data.url",
-            good_for=3 * 24 * 3600,
+            valid_for=3 * 24 * 3600,
         ),
     ),
     mixed_models=frozenset({FIXED_MODEL}),
@@ -168,7 +168,7 @@ gateway = Gateway(
     balance_path="data.available",
     cheapest={"duration": 4, "resolution": "720p"},
     link_paths=("result.video_url", "result.url", "video_url", "url", "mediaUrl"),
-    # -1 is an error of the server, and says nothing about the job (docs/gateways.md, JimmyAI, Errors).
+    # -1 is a server error, and says nothing about the job (docs/gateways.md, JimmyAI, Errors).
     rejections={**REJECTIONS, "20001": Reason.UNAUTHORIZED, "20002": Reason.REFUSED},
     not_found=NO_SUCH_TASK,
 )

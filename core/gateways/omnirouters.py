@@ -33,7 +33,7 @@ _HUNYUAN = "Hunyuan-"
 
 
 class Family(NamedTuple):
-    """Documented limits of the models whose names begin alike (section Models)."""
+    """Documented limits of the models that share a name prefix (section Models)."""
 
     prefix: str
     seconds: range
@@ -61,7 +61,7 @@ def _seconds(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise wrong_value(f"{value} is a JSON number; send it as a string", f'"{value:g}"')
     if isinstance(value, str) and not re.fullmatch(r"0*[1-9][0-9]*", value):
-        raise wrong_value(f"{value!r} is no positive whole number of seconds", 'a string such as "5"')
+        raise wrong_value(f"{value!r} is not a positive whole number of seconds", 'a string such as "5"')
     return value
 
 
@@ -163,7 +163,7 @@ def _check_mode(request: VideoRequest, model: str) -> None:
 
 
 def _video_reference_type(request: VideoRequest, model: str) -> str | None:
-    """Kling's word for what the mode says; left out where the request does not say it."""
+    """Kling's value for the mode; omitted if the request has none."""
     if not request.videos or not request.mode or not model.startswith("Kling-"):
         return None
     return "base" if request.mode == "edit" else "feature"

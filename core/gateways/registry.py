@@ -1,4 +1,4 @@
-"""Finds gateways by name: the five of this package the way a third-party one is found, by entry point."""
+"""Finds gateways by name: those of this package, like third-party ones, by entry point."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def get_gateway(name: str) -> Gateway:
     """The gateway registered under a name.
 
     Raises:
-        RequestError: when there is none, naming those that are installed.
+        RequestError: there is none; names those that are installed.
     """
     for entry in entry_points(group=GROUP, name=name):
         found = entry.load()
         if not isinstance(found, Gateway):
-            raise TypeError(f"entry point {entry.value} of {GROUP} is no Gateway but a {type(found).__name__}")
+            raise TypeError(f"entry point {entry.value} of {GROUP} is not a Gateway but a {type(found).__name__}")
         return found
     raise RequestError([Problem("gateway", f"no gateway is called {name!r}", ", ".join(gateway_names()))])

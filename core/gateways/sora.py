@@ -40,15 +40,17 @@ def _seconds(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value):
         number = float(value)
     if number is None or not 0 < number < float("inf"):
-        raise wrong_value(f"{shorten(repr(value))} is no positive number of seconds", 'such as "8" or 8')
+        raise wrong_value(f"{shorten(repr(value))} is not a positive number of seconds", 'such as "8" or 8')
     return value
 
 
 def _media(value: str) -> str:
-    """Kling also takes bare base64; anything short is a mistake, such as a path that was never uploaded."""
+    """Kling also accepts bare base64; a short value is a mistake, such as a path that was never uploaded."""
     if is_link(value) or value.startswith("data:") or re.fullmatch(r"[A-Za-z0-9+/]{256,}={0,2}", value):
         return value
-    raise wrong_value(f"{shorten(value)!r} is out of the gateway's reach", "an http(s) or data: URL; one local image")
+    raise wrong_value(
+        f"{shorten(value)!r} cannot be reached by the gateway", "an http(s) or data: URL; one local image"
+    )
 
 
 def _input_reference(value: JsonValue) -> JsonValue:
@@ -124,7 +126,7 @@ class SoraRequest(OpenBody):
         group = re.search(r"-(stable|official)$", self.model)
         if group:
             raise broken(
-                "model", f"{group[0]} is a token group, no part of a model's name", self.model.removesuffix(group[0])
+                "model", f"{group[0]} is a token group, not part of a model's name", self.model.removesuffix(group[0])
             )
         if self.seconds is not None and self.duration is not None and float(self.seconds) != float(self.duration):
             raise broken("duration", f"{self.duration} contradicts seconds {self.seconds}", "one of the two")
@@ -177,7 +179,7 @@ class SoraRequest(OpenBody):
             self._need(*_MATERIAL, why="mode reference_material")
 
     def _check_form(self, where: str, accepted: str) -> None:
-        """A form holds texts; only metadata is read as JSON in a text [6.4]."""
+        """A form holds strings; only metadata is parsed as JSON [6.4]."""
         for name, value in _given_fields(self).items():
             if isinstance(value, list | dict) and name != "metadata":
                 raise broken(name, f"cannot be sent {where}", accepted)
@@ -197,13 +199,13 @@ def _given(value: object) -> bool:
 
 
 def _given_fields(native: BaseModel) -> dict[str, Any]:
-    """The fields a form can carry: those that say something."""
+    """The fields a form can carry: those that are not empty."""
     body: dict[str, Any] = native.model_dump(mode="json", exclude_unset=True)
     return {name: value for name, value in body.items() if value not in (None, [], {})}
 
 
 def _encode(native: BaseModel, path: str) -> HttpCall:
-    """JSON, or a multipart form where the server wants one and where a local file is to be uploaded."""
+    """JSON, or a multipart form if the server needs one or a local file is uploaded."""
     reference = getattr(native, "input_reference", None)
     file = reference if isinstance(reference, str) and is_local(reference) else None
     if file is None and not isinstance(native, SoraForm):

@@ -1,4 +1,4 @@
-"""The portable request in a Sora-compatible gateway's words (docs/gateways.md, Sora-compatible).
+"""The portable request in a Sora-compatible gateway's fields (docs/gateways.md, Sora-compatible).
 
 Three dialects: gemini-omni, Kling, and every other model.
 """
@@ -37,7 +37,7 @@ def translate(request: VideoRequest) -> Body:
         {
             "model": model,
             "prompt": request.prompt or None,
-            # A string pleases a gateway that takes both and one that takes strings only (section Submit).
+            # A string works with gateways that accept both and with those that accept strings only (section Submit).
             "seconds": None if request.duration is None else str(whole_seconds(request.duration)),
             "aspect_ratio": request.aspect_ratio,
             "resolution": request.resolution,
@@ -55,7 +55,7 @@ def translate(request: VideoRequest) -> Body:
 
 
 def pick_file(request: VideoRequest) -> str | None:
-    """The local image that goes into the form as `input_reference`: the only reference there is (section Submit)."""
+    """The local image that goes into the form as `input_reference`: the only reference (section Submit)."""
     images = (request.first_frame, *request.images) if request.first_frame else request.images
     if len(images) != 1 or request.last_frame or request.videos or request.audios:
         return None

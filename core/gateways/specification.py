@@ -1,4 +1,4 @@
-"""What goes over the wire and what comes back, in one vocabulary for all gateways.
+"""Requests and answers in one vocabulary for all gateways.
 
 A gateway is data and a few pure functions (`Gateway`); nothing here opens a connection.
 """
@@ -23,7 +23,7 @@ from prefect_omnivideo.core.request import VideoRequest
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way into a gateway: where jobs are posted, asked for and, where there is an endpoint, fetched.
+    """One route of a gateway: the paths to submit a job, read its status and, if there is one, fetch its content.
 
     `status` and `content` hold a `{task_id}` placeholder. `cancel` is the DELETE path where one is documented.
     """
@@ -38,7 +38,7 @@ class Route:
 class HttpCall:
     """One HTTP request, not yet sent: `path` is joined to the account's base URL.
 
-    At most one of `json` and `form` is given; `files` (field, local path) make the form a multipart one.
+    At most one of `json` and `form` is set; `files` (field, local path) make the form a multipart one.
     """
 
     method: str
@@ -55,7 +55,7 @@ class Answer:
     Attributes:
         status: the HTTP status.
         headers: their names in lower case.
-        body: the parsed JSON, or None when it is none.
+        body: the parsed JSON, or None if it is not JSON.
         text: its start, for messages.
         asked: method and path of the request.
     """
@@ -74,13 +74,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where an answer says that a file of a finished job is.
+    """A link in an answer to a file of a finished job.
 
     Attributes:
         url: an http(s) URL, or a `data:` URL that holds the file itself. Secret: it may be signed.
-        path: where it stood in the answer, as JMESPath.
-        is_documented: whether that is a place the gateway's documents (or the account's corrections) name.
-        is_second_choice: whether it is a watermarked copy or a preview by its place.
+        path: its position in the answer, as JMESPath.
+        is_documented: whether the gateway's documents (or the account's corrections) name that path.
+        is_second_choice: whether its path marks it as a watermarked copy or a preview.
     """
 
     url: str = field(repr=False)
@@ -100,18 +100,18 @@ class Job:
 
     Attributes:
         task_id: the gateway's name for the job.
-        status: where it stands.
-        status_word: the gateway's own word for that, as sent.
+        status: its neutral status.
+        status_word: the gateway's own status word, as sent.
         progress: percent, 0 to 100, or None. Never decides anything.
         links: where the files of a finished job may be, best first.
-        expires_at: when the links stop working, where the gateway tells.
-        cost: in the gateway's account currency, where it tells.
-        credits: in the gateway's credits, where it tells.
+        expires_at: when the links expire, if reported.
+        cost: in the gateway's account currency, if reported.
+        credits: in the gateway's credits, if reported.
         error_code, error_message: why it failed, in the gateway's words.
         created_at, completed_at: by the gateway's clock.
         estimated_seconds: the gateway's own estimate of the whole duration.
         poll_after: seconds the gateway asks to wait before the next status query.
-        answer: what it was read from; evidence where the job ends oddly.
+        answer: the answer it was read from; evidence if the job ends unexpectedly.
     """
 
     task_id: str
@@ -135,7 +135,7 @@ class Reason(StrEnum):
     """Why a gateway rejected a submission before it accepted anything."""
 
     UNREACHABLE = "unreachable"
-    """No connection came about."""
+    """No connection was made."""
     RATE_LIMITED = "rate limited"
     UNAVAILABLE = "unavailable"
     """No capacity now."""
@@ -169,14 +169,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The gateway surely does not have the job: nothing was spent.
+    """The gateway certainly does not have the job: nothing was spent.
 
     Attributes:
         reason: the documented reason.
         message: what happened and what to do, for people.
-        http_status: of the answer, or what its code says; None when there was none.
+        http_status: of the answer, or as given by its code; None if there was none.
         retry_after: seconds the gateway asks to wait, or None.
-        answer: what says so; None when nothing was sent.
+        answer: the answer that says so; None if nothing was sent.
     """
 
     reason: Reason
@@ -188,14 +188,14 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody can tell from this answer, or from its absence, whether the gateway has the job. It may be paid for."""
+    """This answer, or its absence, does not show whether the gateway has the job. It may be paid for."""
 
     message: str
     answer: Answer | None = field(default=None, repr=False)
 
 
 Outcome = Accepted | Rejected | Unknown
-"""What a submission came to."""
+"""The outcome of a submission."""
 
 
 Kind = Literal["image", "video", "audio"]
@@ -204,15 +204,15 @@ Kind = Literal["image", "video", "audio"]
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A gateway's own endpoint that keeps a file for a while and gives a link to it. It costs nothing.
+    """A gateway's own endpoint that stores a file temporarily and returns a link to it. It costs nothing.
 
     Attributes:
         path: where the file is posted, as a multipart form.
         field: the form's field that holds it.
-        types: content types it takes; one that ends in "/" stands for all of that kind.
+        types: content types it accepts; one that ends in "/" means all of that kind.
         most_bytes: size of the largest file.
         url_path: JMESPath of the link in the answer.
-        good_for: seconds the link works.
+        valid_for: seconds for which the link is valid.
     """
 
     path: str
@@ -220,7 +220,7 @@ class Upload:
     types: tuple[str, ...]
     most_bytes: int
     url_path: str
-    good_for: float
+    valid_for: float
 
     def takes(self, content_type: str) -> bool:
         """Whether files of this type may be uploaded."""
@@ -229,10 +229,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An image that travels with the submission itself, as part of a form.
+    """An image that is sent with the submission itself, as part of a form.
 
     Attributes:
-        pick: the local file of a request that travels so, if there is one.
+        pick: the local file of a request that is sent this way, if there is one.
         most_bytes: size of the largest file.
     """
 
@@ -242,30 +242,30 @@ class Attachment:
 
 @dataclass(frozen=True, eq=False)
 class Gateway:
-    """One gateway: its documents as data, and the pure functions that speak its language.
+    """One gateway: its documents as data, and pure functions for its formats.
 
     Attributes:
         name: the slug under which it is registered, such as `apimart`.
-        title: the name people know it by.
-        base_url: the documented default, or None where every account has its own.
-        routes: the documented ways in; the first is the default.
+        title: its display name.
+        base_url: the documented default, or None if every account has its own.
+        routes: the documented routes; the first is the default.
         native: the gateway's own request body, with every documented field and rule.
         fields: every portable field the gateway can honour -> the native field that carries it.
         hints: portable field name -> what to do instead, for fields the gateway cannot honour.
         translate: the portable request -> native body (before `options` are merged and the rules are checked).
         encode: the checked native body -> the submit call for a path.
-        statuses: status words, normalised -> neutral status; `words.STATUSES` where nothing is special.
-        status_paths: JMESPath expressions at which the status is looked for before anywhere else.
+        statuses: status words, normalised -> neutral status; `words.STATUSES` if there is nothing special.
+        status_paths: JMESPath expressions tried first for the status.
         id_paths: the same for the task id.
         link_paths: the same for a finished job's links, best first.
-        cheapest: fields of the portable request for the cheapest video that the documents know.
+        cheapest: fields of the portable request for the cheapest documented video.
         rejections: codes and error types documented as given before a job is accepted -> the reason.
         not_found: pattern of the documented code or message for a task that does not exist.
-        uploads: the endpoints that take reference media, best first.
-        attachment: the file that a submission may carry, where the gateway takes one.
-        mixed_models: models whose `images` may be videos as well; an empty name stands for the default model.
-        check_path: a page that any good key may read and that costs nothing: the balance, or else the list of models.
-        balance_path: JMESPath of the balance on that page; empty when it tells none.
+        uploads: the endpoints that accept reference media, best first.
+        attachment: the file that a submission may carry, if the gateway accepts one.
+        mixed_models: models whose `images` may be videos as well; an empty name means the default model.
+        check_path: a page that any valid key may read and that costs nothing: the balance, or else the list of models.
+        balance_path: JMESPath of the balance on that page; empty if there is none.
     """
 
     name: str
@@ -292,7 +292,7 @@ class Gateway:
 
 
 def encode_json(native: BaseModel, path: str) -> HttpCall:
-    """The native body as JSON, with the fields that were given and no others."""
+    """The native body as JSON, with only the fields that were set."""
     body: dict[str, Any] = native.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return HttpCall("POST", path, json=body)
 
@@ -311,5 +311,5 @@ def join_url(base_url: str, path: str) -> str:
 
 
 def task_path(template: str, task_id: str) -> str:
-    """The path for a task; an id is the gateway's word and may hold anything."""
+    """The path for a task; an id comes from the gateway and may contain anything."""
     return template.format(task_id=quote(task_id, safe=""))

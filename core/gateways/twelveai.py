@@ -29,14 +29,14 @@ _SIZES = {"16:9": "1280x720", "9:16": "720x1280"}
 
 def _pixels(size: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]*x[1-9][0-9]*", size):
-        raise wrong_value(f"{size!r} is no width and height", "1280x720, 720x1280 or the like")
+        raise wrong_value(f"{size!r} is not a width and height", "1280x720, 720x1280 or the like")
     return size
 
 
 class TwelveAIRequest(ClosedBody):
     """Body of `POST /v1/videos` (section Submit). References go into `images` (JSON) or `input_reference[]` (form)."""
 
-    # The form field has no name but the one with brackets.
+    # The form field exists only under the name with brackets.
     model_config = ConfigDict(populate_by_name=False)
 
     model: Literal["omni_flash-10s"]

@@ -1,4 +1,4 @@
-"""From a portable or native request to a checked native body; a broken rule becomes a `Problem` a person can read."""
+"""From a portable or native request to a checked native body; a broken rule becomes a readable `Problem`."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def is_link(reference: str) -> bool:
     """Whether a media reference is an http or https URL."""
     try:
         parts = urlsplit(reference)
-    except ValueError:  # brackets that are no IPv6 address
+    except ValueError:  # brackets that are not an IPv6 address
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in reference)
 
 
 def _link(reference: str) -> str:
     if not is_link(reference):
-        raise wrong_value(f"{shorten(reference)!r} is no http(s) URL", "an http(s) URL")
+        raise wrong_value(f"{shorten(reference)!r} is not an http(s) URL", "an http(s) URL")
     return reference
 
 
@@ -66,7 +66,7 @@ def is_video(reference: str) -> bool:
 
 
 Link = Annotated[str, AfterValidator(_link)]
-"""An http or https URL, kept to the letter."""
+"""An http or https URL, kept unchanged."""
 
 
 def _text(value: str) -> str:
@@ -76,7 +76,7 @@ def _text(value: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_text)]
-"""A text with at least one visible character."""
+"""A string with at least one visible character."""
 
 
 def check_native(gateway: Gateway, body: Mapping[str, Any], *, subject: str = "request") -> BaseModel:
@@ -92,7 +92,7 @@ def translate(gateway: Gateway, request: VideoRequest, *, subject: str = "reques
     """The portable request as this gateway's checked native body.
 
     Raises:
-        RequestError: naming, by portable field, whatever the gateway cannot honour and what it would accept.
+        RequestError: naming, by portable field, what the gateway cannot honour and what it would accept.
     """
     unsupported = sorted(request.set_fields() - gateway.fields.keys())
     if unsupported:
@@ -112,10 +112,10 @@ def whole_seconds(duration: float) -> int:
     """The duration as the whole number of seconds most gateways want.
 
     Raises:
-        RequestError: when it is no whole number.
+        RequestError: it is not a whole number.
     """
     if not float(duration).is_integer():
-        raise refuse("duration", f"{duration:g} s is no whole number of seconds", "whole seconds")
+        raise refuse("duration", f"{duration:g} s is not a whole number of seconds", "whole seconds")
     return int(duration)
 
 
@@ -161,7 +161,7 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, portable: Mapping[str
 
 
 def drop_empty(body: Mapping[str, JsonValue | tuple[str, ...]]) -> dict[str, JsonValue]:
-    """The body without fields that ask for nothing: None and empty lists."""
+    """The body without empty fields: None and empty lists."""
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in body.items()

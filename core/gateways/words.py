@@ -1,4 +1,4 @@
-"""The words that gateways, and the vendors behind them, use for where a job stands.
+"""The status words of gateways and of the vendors behind them.
 
 One table for all: a gateway passes on its vendor's words. Sources: docs/gateways.md, Status words.
 """
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class JobStatus(StrEnum):
-    """Where a job stands, in neutral words."""
+    """A job's status, in neutral words."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -20,7 +20,7 @@ class JobStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the job has come to an end, good or bad."""
+        """Whether the job has ended, successfully or not."""
         return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
@@ -59,7 +59,7 @@ _CANCELLED = words(
 )
 STATUSES: dict[str, JobStatus] = {
     "": JobStatus.QUEUED,  # right after the submission (docs/gateways.md, 12AI, Status)
-    **dict.fromkeys(_QUEUED, JobStatus.QUEUED),  # unknown is what NOT_START looks like behind new-api
+    **dict.fromkeys(_QUEUED, JobStatus.QUEUED),  # unknown is how new-api reports NOT_START
     **dict.fromkeys(_RUNNING, JobStatus.RUNNING),
     **dict.fromkeys(_SUCCEEDED, JobStatus.SUCCEEDED),
     **dict.fromkeys(_FAILED, JobStatus.FAILED),
@@ -70,5 +70,5 @@ _PREFIX = re.compile(r"^(?:[a-z]+_)*?(?:status|state)_")
 
 
 def normalise(word: str) -> str:
-    """A status word in lower case, with underscores, without the name of its list: TASK_STATUS_SUCCEED is succeed."""
+    """A status word in lower case, with underscores, without its enum's prefix: TASK_STATUS_SUCCEED is succeed."""
     return _PREFIX.sub("", re.sub(r"[\s-]+", "_", word.strip().lower()))

@@ -1,1 +1,1 @@
-"""The life of one video: submit, wait, deliver."""
+"""The lifecycle of one video: submit, wait, deliver."""

@@ -12,16 +12,16 @@ from prefect_omnivideo.core.transfer.transfer import Source
 
 
 async def store_link(records: Records, current: Versioned, url: str, log: Log) -> VideoRecord:
-    """Download a video into the place of a record that has none, whatever its state.
+    """Download a video for a record that has none, whatever its state.
 
     Raises:
-        TransferError: the link gives no video.
+        TransferError: the link does not lead to a video.
         StoreError: the record is stored, or the store refused.
     """
     record = current.record
     if record.state is VideoState.STORED:
         raise StoreError(f"{record.stem} is stored; it needs no decision")
-    # Its own origin as the base, and no key: a link that a person brings is nobody's account.
+    # Its own origin as the base, and no key: a link given by a person belongs to no account.
     file = await fetch_file(Source(url=url, base_url=url), record, records.store, record.stem)
     mismatches = media.mismatches(record.request, file.media)
 

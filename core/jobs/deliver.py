@@ -19,15 +19,15 @@ from prefect_omnivideo.core.transfer.transfer import MAX_BYTES
 async def deliver(
     record: VideoRecord, job: Job, account: Account, records: Records, log: Log, max_bytes: int = MAX_BYTES
 ) -> VideoRecord:
-    """Stream a finished job's files into the store, examine them, and file the video as stored.
+    """Stream a finished job's files into the store, examine them, and mark the video as stored.
 
-    A job whose files cannot be had stays `finished`, with the reason: a later run looks again.
+    A job whose files cannot be downloaded stays `finished`, with the reason: a later run tries again.
 
     Args:
         max_bytes: a file larger than this is refused.
 
     Raises:
-        TransferError: the gateway's links gave no video, not even fresh ones.
+        TransferError: no link of the gateway led to a video, not even a renewed one.
         StoreError: the store refused the bytes.
     """
     seen_at = now()
@@ -70,18 +70,18 @@ async def deliver(
 
 
 async def clean_up(store: ObjectStore, log: Log) -> None:
-    """Remove what transfers of days past left behind when they were killed, if the store lets us."""
+    """Remove leftovers of transfers that were killed days ago, if the store allows it."""
     try:
         removed = await on_records(store.clean)
     except StoreError as error:
-        log.warning("what interrupted transfers may have left could not be looked for: %s", error)
+        log.warning("leftovers of interrupted transfers could not be searched for: %s", error)
         return
     if removed:
-        log.info("removed what %d interrupted transfers had left in %s", removed, store.uri(""))
+        log.info("removed leftovers of %d interrupted transfers in %s", removed, store.uri(""))
 
 
 def _found_at(file: StoredFile) -> str:
-    return f"its link stood at {file.found_at}, which no document names" if file.found_at else ""
+    return f"its link was found at {file.found_at}, which is not documented" if file.found_at else ""
 
 
 def _generated_seconds(job: Job) -> float | None:

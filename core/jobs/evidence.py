@@ -1,7 +1,7 @@
-"""What the listing of a gateway's console says about a submission whose outcome is unknown. Pure: no I/O.
+"""What a gateway's console listing proves about a submission of unknown outcome. Pure: no I/O.
 
-An answer is given only where there is one reading. To be trusted, `tasks` has to hold all that the console lists for
-`listing_span`, `now` has to be taken before that was asked, and the records have to be read after it.
+There is an answer only if the evidence is unambiguous. That requires `tasks` to hold all that the console lists for
+`listing_span`, `now` to be taken before the query, and the records to be read after it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from prefect_omnivideo.core.records.model import Attempt, VideoRecord
 TOLERANCE = timedelta(seconds=60)
 """How far the gateway's clock may be from this machine's."""
 SETTLING = timedelta(minutes=15)
-"""How long after a claim's end a gateway may still list a job of it."""
+"""How long after a claim's expiry a gateway may still list a job of it."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,19 @@ class Adopt:
 
 @dataclass(frozen=True)
 class NotAccepted:
-    """The gateway never took the request: nothing was spent, and it may be sent again."""
+    """The gateway never accepted the request: nothing was spent, and it may be sent again."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """A person has to decide; these jobs come into question, none where the listing proves nothing."""
+    """A person has to decide; these jobs are candidates, none if the listing proves nothing."""
 
     tasks: tuple[ConsoleTask, ...]
 
 
 @dataclass(frozen=True)
 class TooEarly:
-    """Nothing can be said before that moment."""
+    """Undecidable before that moment."""
 
     until: datetime
 
@@ -57,11 +57,11 @@ def decide(
     owned: Mapping[str, Attempt],
     now: datetime,
 ) -> Verdict:
-    """What became of the latest attempt of `unknown`.
+    """The outcome of the latest attempt of `unknown`.
 
     Args:
-        unknown: a record whose claim ended without an outcome.
-        unknowns: every record of the store with an open attempt (`open_attempts`), those that submit right now too.
+        unknown: a record whose claim expired without an outcome.
+        unknowns: every record of the store with an open attempt (`open_attempts`), including those being submitted now.
         tasks: all jobs that the console lists for `listing_span`.
         owned: the attempt of every task id that a record of the store holds (`owners`).
         now: when the console was asked.
@@ -69,7 +69,7 @@ def decide(
     attempt = unknown.attempt
     if attempt not in open_attempts(unknown):
         return Candidates(())
-    # A job of a claim that was made after `now` is listed later than this claim's window ends, whatever the clocks say.
+    # A job of a claim made after `now` is listed after this claim's window ends, whatever the clock skew.
     if now <= attempt.claim_ends_at + 2 * TOLERANCE:
         return TooEarly(attempt.claim_ends_at + 2 * TOLERANCE)
     free = [task for task in {task.task_id: task for task in tasks}.values() if task.task_id not in owned]
@@ -87,7 +87,7 @@ def decide(
 
 
 def open_attempts(record: VideoRecord) -> list[Attempt]:
-    """The attempts that may have made a job nobody knows the id of."""
+    """The attempts that may have created a job of unknown id."""
     return [
         attempt
         for attempt in record.attempts
@@ -104,8 +104,8 @@ def owners(records: Iterable[VideoRecord]) -> dict[str, Attempt]:
 def listing_span(unknowns: Sequence[VideoRecord], owned: Mapping[str, Attempt]) -> tuple[datetime, datetime]:
     """The time that a listing has to cover to decide about these records of one account.
 
-    It reaches to the nearest job that the account is known to have made: without one in it, the listing might be
-    another user's, or the clocks be apart, and no record is released.
+    It includes the nearest job that the account is known to have made: without one, the listing might be
+    another user's, or the clocks might differ, and no record is released.
     """
     attempts = [record.attempt for record in unknowns]
     start = min(_window(attempt)[0] for attempt in attempts)
@@ -122,7 +122,7 @@ def _window(attempt: Attempt) -> tuple[datetime, datetime]:
 
 
 def _could_be(task: ConsoleTask, record: VideoRecord, attempt: Attempt) -> bool:
-    """Whether nothing that is told of a job speaks against its being this attempt's."""
+    """Whether nothing listed about a job contradicts its being this attempt's."""
     start, end = _window(attempt)
     if not start <= task.submitted_at <= end:
         return False
@@ -132,11 +132,11 @@ def _could_be(task: ConsoleTask, record: VideoRecord, attempt: Attempt) -> bool:
     if task.model and model and task.model.casefold() != model.casefold():
         return False
     longest = max(prompts, key=len)
-    return all(longest.startswith(prompt) for prompt in prompts)  # a console may cut a prompt, or tell none
+    return all(longest.startswith(prompt) for prompt in prompts)  # a console may cut a prompt, or omit it
 
 
 def _claimants(task: ConsoleTask, records: Sequence[VideoRecord]) -> int:
-    """How many open attempts the job could be of, at whatever account: keys of one user share one console."""
+    """How many open attempts, of any account, the job could belong to: keys of one user share one console."""
     different = {(record.batch, record.key): record for record in records}.values()
     gateway = records[0].attempt.gateway
     return sum(
@@ -147,7 +147,7 @@ def _claimants(task: ConsoleTask, records: Sequence[VideoRecord]) -> int:
 
 
 def _is_proven(tasks: Sequence[ConsoleTask], owned: Mapping[str, Attempt], attempt: Attempt) -> bool:
-    """Whether the listing shows a job that this very account is known to have made, at the time it was made."""
+    """Whether the listing has a job that this account is known to have made, at the right time."""
     for task in tasks:
         known = owned.get(task.task_id)
         if known is not None and _same_account(known, attempt):
@@ -162,7 +162,7 @@ def _same_account(one: Attempt, other: Attempt) -> bool:
 
 
 def _model(record: VideoRecord, attempt: Attempt) -> str:
-    """The model that the request named, or the gateway's default; empty where it cannot be told."""
+    """The model that the request named, or the gateway's default; empty if unknown."""
     try:
         body = {**get_gateway(attempt.gateway).translate(record.request), **record.request.options}
     except RequestError:

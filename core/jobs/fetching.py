@@ -1,4 +1,4 @@
-"""The files of one finished job: which of the answer's links to try, in which order, and what to make of each."""
+"""Downloads the files of one finished job: which links of the answer to try, in which order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from prefect_omnivideo.core.threads import on_examinations, on_transfers
 from prefect_omnivideo.core.transfer.transfer import MAX_BYTES, Source, transfer
 
 LINK_RENEWALS = 3
-"""Times the job is asked about again when its links are no longer valid."""
+"""How often the job's status is queried again if its links are no longer valid."""
 CONTENT = "(content endpoint)"
 
 
@@ -30,7 +30,7 @@ class Fetching:
     """The download of one job's files.
 
     Attributes:
-        evidence: answers worth keeping, since a link stood where no document says, or none stood anywhere.
+        evidence: answers to keep, since a link was at an undocumented path, or there was none.
     """
 
     def __init__(self, record: VideoRecord, account: Account, records: Records, log: Log, max_bytes: int) -> None:
@@ -57,7 +57,7 @@ class Fetching:
                     self.evidence = (job.answer.evidence,)
                 if not renewals_left:
                     raise
-                self._log.info("%s; asking for a fresh link", error)
+                self._log.info("%s; asking for a new link", error)
             async with connect(self._account) as client:
                 sent = texts_of(self._record.request.model_dump(mode="json", exclude_defaults=True))
                 try:
@@ -70,10 +70,10 @@ class Fetching:
         raise LinkExpiredError(f"{self._record.stem}: no link could be renewed")
 
     async def _round(self, job: Job, *, is_last: bool) -> list[StoredFile]:
-        """Try the links of one answer: the documented ones, the content endpoint, then whatever else there is.
+        """Try the links of one answer: the documented ones, the content endpoint, then all others.
 
-        A guess is made only where what goes before it is surely no video: a watermarked copy, say, must not take the
-        place of a result that a server cannot give just now.
+        A guess is tried only if the links before it are certainly not videos: a watermarked copy must not take the
+        place of a result that is only temporarily unavailable.
         """
         problems: list[TransferError] = []
         may_guess = True
@@ -93,13 +93,13 @@ class Fetching:
                     break
         if not problems:
             title, word = self._account.gateway.title, job.status_word or "finished"
-            raise LinkExpiredError(f"{title} calls job {job.task_id} {word} and gives no link to a video")
-        # One link that a fresh one may replace is reason enough to ask again.
-        told = next((problem for problem in problems if isinstance(problem, LinkExpiredError)), problems[0])
-        raise type(told)("; ".join(dict.fromkeys(map(str, problems))))
+            raise LinkExpiredError(f"{title} calls job {job.task_id} {word} and has no link to a video")
+        # One expired link is reason enough to query again.
+        first = next((problem for problem in problems if isinstance(problem, LinkExpiredError)), problems[0])
+        raise type(first)("; ".join(dict.fromkeys(map(str, problems))))
 
     async def _group(self, links: list[Link], job: Job) -> list[StoredFile]:
-        """The videos among links that stand side by side; what is none, such as a cover, is left out."""
+        """The videos in a group of links; other files, such as a cover, are left out."""
         files: list[StoredFile] = []
         problem: NotAVideoError | None = None
         for link in links:
@@ -131,7 +131,7 @@ async def fetch_file(
         name: in the store, without an ending.
 
     Raises:
-        TransferError: it cannot be had, or is no video.
+        TransferError: it cannot be downloaded, or is not a video.
         StoreError: the store refused.
     """
     metadata = {"key": record.key, "gateway": record.attempt.gateway, "task-id": record.attempt.task_id or ""}
@@ -153,7 +153,7 @@ async def fetch_file(
 
 
 def _groups(job: Job, content: str | None) -> list[list[Link]]:
-    """Links that stand side by side, in the order in which they are tried."""
+    """Groups of links, in the order in which they are tried."""
     documented = [link for link in job.links if link.is_documented]
     first = [list(links) for _, links in groupby(documented, key=lambda link: link.group)]
     own = [[Link(content, CONTENT)]] if content else []
@@ -165,9 +165,9 @@ def _groups(job: Job, content: str | None) -> list[list[Link]]:
 
 
 def _examine(store: ObjectStore, name: str, poster_stem: str) -> tuple[dict[str, JsonValue], str | None, str]:
-    """Media facts, the name of a poster stored beside the video, and what is doubtful about it.
+    """Media facts, the name of a poster stored beside the video, and why the video is doubtful.
 
-    Nothing of these without the `media` extra. Bytes that cannot be opened are kept: they were paid for.
+    All empty without the `media` extra. Bytes that cannot be opened are kept: they were paid for.
     """
     with store.open(name) as file:
         try:

@@ -29,11 +29,11 @@ from prefect_omnivideo.core.references.sharing import Shared
 from prefect_omnivideo.core.threads import on_records
 
 LOOKED = 60.0
-"""Seconds for which one look serves all who ask: it reads every record of the store."""
+"""Seconds for which one lookup is shared by all callers: it reads every record of the store."""
 
 
 class Looked(NamedTuple):
-    """What a look came to, by the key and batch of each record of unknown outcome."""
+    """The result of a lookup, by the key and batch of each record of unknown outcome."""
 
     said: dict[tuple[str, str], str]
     """A sentence for people."""
@@ -43,13 +43,13 @@ _looks: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared[Looked]] = WeakKeyDi
 
 
 async def look(records: Records, account: Account, console: Console, log: Log) -> Looked:
-    """Resolve the unknown submissions of an account where its console allows one reading only.
+    """Resolve the unknown submissions of an account if its console is unambiguous.
 
-    Found jobs are adopted; what the gateway surely never took may be sent again. Anything else is left to a person.
+    Found jobs are adopted; what the gateway certainly never accepted may be sent again. The rest is left to a person.
     """
     looks = _looks.setdefault(asyncio.get_running_loop(), Shared())
     return await looks.get(
-        (account, records.store.uri("")), lambda: _look(records, account, console, log), good_for=LOOKED
+        (account, records.store.uri("")), lambda: _look(records, account, console, log), valid_for=LOOKED
     )
 
 
@@ -62,9 +62,9 @@ async def _look(records: Records, account: Account, console: Console, log: Log) 
     start, end = listing_span(unknowns, owners(everything))
     tasks = await tasks_between(account, console, start, end)
     if tasks is None:
-        log.warning("the console of %s at %s gave no list of jobs", account.gateway.title, account.base_url)
+        log.warning("the console of %s at %s returned no list of jobs", account.gateway.title, account.base_url)
         return Looked({})
-    # Read again: whoever was submitting while the console was asked owns its job by now.
+    # Read again: a worker that was submitting during the console query has its task id by now.
     everything = await on_records(lambda: list(records.all()))
     rivals, owned = [each for each in everything if open_attempts(each)], owners(everything)
     said: dict[tuple[str, str], str] = {}
@@ -106,7 +106,7 @@ async def _apply(
             await keep(records, await latest(records, record), step, log)
             return reason
         case TooEarly(until=until):
-            return f"nothing can be said before {until:%Y-%m-%d %H:%M:%S %Z}"
+            return f"it cannot be decided before {until:%Y-%m-%d %H:%M:%S %Z}"
         case Candidates(tasks=tasks):
             return _candidates(tasks)
 

@@ -1,4 +1,4 @@
-"""Which account a submitted video belongs to, and what there is to say about one that needs no more work."""
+"""Which account a submitted video belongs to, and checks of a record that needs no submission."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_owner(record: VideoRecord, account: Account) -> bool:
 
 
 def check_owner(record: VideoRecord, account: Account) -> None:
-    """Refuse any other account than the one that submitted: it would not find the job, and call it gone.
+    """Refuse any other account than the one that submitted: it would not find the job, and report it missing.
 
     Raises:
         JobError: naming the account that is needed.
@@ -31,14 +31,14 @@ def check_owner(record: VideoRecord, account: Account) -> None:
 
 
 def check_hopeful(record: VideoRecord, store: ObjectStore) -> None:
-    """Pass a record whose video is on its way or stored.
+    """Accept a record whose video is in progress or stored.
 
     Args:
         store: where the record is, for the command that resolves it.
 
     Raises:
         JobFailedError: the record says that there will be no video.
-        SubmissionUnknownError: the record says that nobody knows whether the job exists.
+        SubmissionUnknownError: the record says that the job may or may not exist.
     """
     if record.state is VideoState.UNKNOWN:
         raise SubmissionUnknownError(

@@ -1,4 +1,4 @@
-"""A submission's outcome as the error that a flow sees."""
+"""A submission's rejection as the error raised to a flow."""
 
 from __future__ import annotations
 

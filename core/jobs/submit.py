@@ -1,4 +1,4 @@
-"""Claim and submit, once for ever: the record is durable before the request, the task id before anyone waits."""
+"""Claim and submit exactly once: the record is durable before the request, the task id before the wait."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.threads import on_records
 
 CLAIM_PAUSE = 1.0
-"""Seconds between two looks at a record that another process is submitting."""
+"""Seconds between two reads of a record that another process is submitting."""
 CLOCKS_APART = timedelta(minutes=10)
-"""How far the clocks of two machines may be apart."""
+"""How far the clocks of two machines may differ."""
 CLAIM_PATIENCE = 60.0
-"""Seconds to go on trying to claim while the store is away."""
+"""Seconds to retry a claim while the store is unavailable."""
 
 
 async def submit(
     request: VideoRequest, account: Account, records: Records, batch: str, log: Log, flow_run: str | None = None
 ) -> VideoRecord:
-    """Submit a request once, or find out what became of it when it was submitted before.
+    """Submit a request once, or find the outcome of an earlier submission.
 
     Returns:
-        The record: `submitted` after a submission; whatever it says when there was one before.
+        The record: `submitted` after a submission; whatever it says if there was an earlier one.
 
     Raises:
         RequestError: the gateway cannot honour the request; nothing was written or sent.
-        NotAcceptedError: the gateway did not take the job; the record is `failed`, nothing was spent.
+        NotAcceptedError: the gateway did not accept the job; the record is `failed`, nothing was spent.
         SubmissionUnknownError: the outcome cannot be known; the record is `unknown`.
         StoreError: the claim could not be written, so nothing was sent.
     """
     body = translate(account.gateway, placeholder(account.gateway, request))
     has_own = bool(own_references(request))
     async with connect(account) as client:
-        # A turn and an upload may take long; what was submitted before needs neither.
+        # A turn and an upload may take long; an earlier submission needs neither.
         found = await on_records(records.load, batch, request) if client.is_paced or has_own else None
         if found and not _may_submit(found.record):
             return await await_outcome(records, found)
@@ -82,7 +82,7 @@ async def submit(
 
 
 def _with_key(body: BaseModel, account: Account, request: VideoRequest) -> BaseModel:
-    """The body with the record's key in it, where the account says so and the request has not filled that field."""
+    """The body with the record's key in it, if the account is set up so and the request leaves that field empty."""
     if not account.key_field or getattr(body, account.key_field, None) is not None:
         return body
     return body.model_copy(update={account.key_field: request.key})
@@ -91,7 +91,7 @@ def _with_key(body: BaseModel, account: Account, request: VideoRequest) -> BaseM
 async def _send(client: GatewayClient, body: BaseModel, records: Records, claim: Versioned, log: Log) -> VideoRecord:
     """Submit what was claimed, and record the outcome.
 
-    By the time the news is written the record may have moved on: others look after a claim that seems dead.
+    By the time the outcome is written the record may have changed: others resolve a claim that seems dead.
     """
     claim_id = claim.record.attempt.claim_id
 
@@ -102,14 +102,14 @@ async def _send(client: GatewayClient, body: BaseModel, records: Records, claim:
 
         return step
 
-    # What the store took to write the claim is gone from its time: the answer must come before the claim ends.
+    # The time it took to write the claim is deducted: the answer must come before the claim expires.
     account = client.account
     left = (claim.record.attempt.claim_ends_at - now()).total_seconds()
     try:
         outcome = await client.submit(body, within=left - account.connect_seconds - account.request_seconds)
     except BaseException:
         # The outcome cannot be known, nor where in the request a cancelled run was stopped.
-        await keep(records, claim, unknown("the run was stopped while the request was on its way"), log)
+        await keep(records, claim, unknown("the run was stopped while the request was being sent"), log)
         raise
     # Nothing may be awaited in between: a cancelled run would lose the task id.
     match outcome:
@@ -123,8 +123,8 @@ async def _send(client: GatewayClient, body: BaseModel, records: Records, claim:
             evidence = (answer.evidence,) if answer else ()
 
             def failed(latest: VideoRecord) -> VideoRecord | None:
-                told = latest.failed(error.category, str(error), accepted=False, answers=evidence)
-                return told if latest.is_claimed_by(claim_id) else None
+                rejected = latest.failed(error.category, str(error), accepted=False, answers=evidence)
+                return rejected if latest.is_claimed_by(claim_id) else None
 
             await keep(records, claim, failed, log)
             raise error
@@ -134,9 +134,9 @@ async def _send(client: GatewayClient, body: BaseModel, records: Records, claim:
 
 
 async def _claimed(records: Records, intent: Callable[[], VideoRecord]) -> tuple[Versioned, bool]:
-    """The claim, tried again while the store is away: nothing is sent before it stands.
+    """The claim, retried while the store is unavailable: nothing is sent before it is written.
 
-    Its time begins anew with each try, so that it is not over before it is written.
+    Each try restarts its time, so that it does not expire before it is written.
     """
     retrying = stamina.AsyncRetryingCaller(
         attempts=None, timeout=CLAIM_PATIENCE, wait_initial=0.5, wait_max=10, wait_jitter=1
@@ -145,7 +145,7 @@ async def _claimed(records: Records, intent: Callable[[], VideoRecord]) -> tuple
 
 
 def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
-    """The right to submit: a new record, or one more attempt after a failure that surely cost nothing."""
+    """The right to submit: a new record, or one more attempt after a failure that certainly cost nothing."""
     current, _ = records.claim(record)
     if _may_submit(current.record):
         try:
@@ -155,8 +155,8 @@ def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
     # By the claim's own id, not by who created the object: the answer to an earlier try may have been lost.
     ours = current.record.is_claimed_by(record.attempt.claim_id)
     if ours and current.record.state is VideoState.UNKNOWN:
-        # The store took so long that somebody marked the claim unknown. Nobody but us knows that nothing was sent.
-        unsent = current.record.failed("gateway error", "the store was away; nothing was sent", accepted=False)
+        # The store took so long that another process marked the claim unknown. Only this one knows nothing was sent.
+        unsent = current.record.failed("gateway error", "the store was unavailable; nothing was sent", accepted=False)
         try:
             return records.save(unsent, current.etag), False
         except RecordConflictError:
@@ -169,10 +169,10 @@ def _may_submit(record: VideoRecord) -> bool:
 
 
 async def await_outcome(records: Records, current: Versioned) -> VideoRecord:
-    """The record once whoever submits right now has an outcome, or is past having one.
+    """The record once the process that is submitting has an outcome, or its claim has expired.
 
-    Another machine wrote when its claim ends, by a clock that may be ahead or behind. So a claim is over when it has
-    been seen to stand for as long as it may last, or when it ended so long ago that no clock is that wrong.
+    Another machine wrote when its claim expires, by a clock that may be off. So a claim has expired if it has
+    been seen unchanged for as long as it may last, or if it ended so long ago that no clock is that wrong.
     """
     seen_at = monotonic()
     while current.record.state is VideoState.SUBMITTING:
@@ -189,10 +189,10 @@ async def await_outcome(records: Records, current: Versioned) -> VideoRecord:
 
 
 def _mark_unknown(records: Records, current: Versioned, claim_id: str) -> Versioned:
-    """A claim that is over without an outcome: its process died, and nobody can know whether the job was accepted."""
+    """A claim that expired without an outcome: its process died, and whether the job was accepted is unknown."""
 
     def step(record: VideoRecord) -> VideoRecord | None:
         waits = record.state is VideoState.SUBMITTING and record.attempt.claim_id == claim_id
-        return record.unknown("the process that submitted it ended before it told the outcome") if waits else None
+        return record.unknown("the process that submitted it ended before it recorded the outcome") if waits else None
 
     return records.update(current, step)

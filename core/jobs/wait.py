@@ -1,4 +1,4 @@
-"""Wait for a submitted job, as long as it takes and the caller allows."""
+"""Wait for a submitted job, up to the caller's deadline."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from prefect_omnivideo.core.records.model import Attempt, VideoRecord, now
 from prefect_omnivideo.core.records.repository import Records
 
 OUT_OF_SIGHT_ANSWERS = 4
-"""Answers in a row that do not know the task before it counts as out of sight, and"""
+"""Answers in a row that do not know the task before it counts as missing, and"""
 OUT_OF_SIGHT_SECONDS = 600.0
-"""how long they must go on: fresh tasks can be invisible for a while."""
+"""how long they must go on: new tasks can be invisible for a while."""
 _EVIDENCE = 3
 
 
 async def wait(record: VideoRecord, account: Account, deadline: float, log: Log) -> Job:
-    """Ask for the job's status until it succeeded.
+    """Poll the job's status until it succeeded.
 
     Args:
-        deadline: seconds to wait from now on; at their end the job is asked about once more.
+        deadline: seconds to wait from now on; after them the status is queried once more.
 
     Raises:
         JobFailedError: the gateway says that there will be no video.
@@ -51,7 +51,7 @@ async def wait(record: VideoRecord, account: Account, deadline: float, log: Log)
     async with connect(account) as client:
         watching = _Watching(client, record, log)
         job = None
-        # Queries queue up: one that is due at the deadline is given the time of a request, and no more.
+        # Queries queue up: one that is due at the deadline gets the time of one request.
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline + account.request_seconds):
                 job = await watching.until_final(known, deadline)
@@ -67,14 +67,14 @@ async def wait(record: VideoRecord, account: Account, deadline: float, log: Log)
 
 
 def learn(record: VideoRecord) -> None:
-    """Take note of how long a video of an earlier run was in the making, where the gateway told."""
+    """Learn how long a video of an earlier run took, if the gateway reports it."""
     attempt = record.attempt
     if attempt.generated_seconds:
         durations(attempt.gateway, attempt.base_url, record.request.model or "").add(attempt.generated_seconds)
 
 
 async def fail(record: VideoRecord, records: Records, error: JobFailedError, log: Log) -> VideoRecord:
-    """File a job that ended without a video."""
+    """Record a job that ended without a video."""
 
     def step(latest: VideoRecord) -> VideoRecord | None:
         failed = latest.failed(
@@ -86,7 +86,7 @@ async def fail(record: VideoRecord, records: Records, error: JobFailedError, log
 
 
 async def note(record: VideoRecord, records: Records, error: JobError, log: Log) -> VideoRecord:
-    """Keep what stood in the way of an accepted job, and the evidence. The record stays collectable."""
+    """Record why an accepted job has no video yet, and the evidence. The record stays collectable."""
 
     def step(latest: VideoRecord) -> VideoRecord | None:
         return latest.troubled(str(error), error.evidence) if latest.awaits(record.attempt.task_id) else None
@@ -95,10 +95,10 @@ async def note(record: VideoRecord, records: Records, error: JobError, log: Log)
 
 
 class _Watching:
-    """The waiting for one job.
+    """The wait for one job.
 
     Attributes:
-        odd: the last answers that were not understood, or did not know the task.
+        odd: the latest answers that were not understood, or did not know the task.
     """
 
     def __init__(self, client: GatewayClient, record: VideoRecord, log: Log) -> None:
@@ -113,7 +113,7 @@ class _Watching:
         self.odd: deque[Exchange] = deque(maxlen=_EVIDENCE)
 
     async def until_final(self, known: Durations, deadline: float) -> Job | None:
-        """The job's end, or None when the deadline passed before."""
+        """The job when it has ended, or None if the deadline passed first."""
         client, attempt, clock = self._client, self._attempt, self._client.clock
         end = clock.now() + deadline
         submitted = clock.now() - max(0.0, (now() - (attempt.submitted_at or attempt.started_at)).total_seconds())
@@ -140,9 +140,9 @@ class _Watching:
         return None
 
     async def _check_sight(self, error: StatusUnavailableError) -> None:
-        """Give up when the gateway has said for long enough, and to a key that works, that there is no such task.
+        """Give up if the gateway has said for long enough, to a valid key, that there is no such task.
 
-        A job that was seen once is waited for to the deadline: answers of one cluster may differ.
+        A job that was seen once is waited for until the deadline: servers of one cluster may disagree.
         """
         now = self._client.clock.now()
         if not error.not_found or self._was_seen:
@@ -158,7 +158,7 @@ class _Watching:
             return
         raise OutOfSightError(
             f"{gateway.title} has not known job {self._attempt.task_id} for "
-            f"{now - self._missing_since:.0f} s ({error}). The record is kept; the next run of the batch looks again.",
+            f"{now - self._missing_since:.0f} s ({error}). The record is kept; the next run of the batch checks again.",
             evidence=tuple(self.odd),
         )
 
@@ -170,4 +170,4 @@ class _Watching:
             self.odd.append(job.answer.evidence)
         if word not in self._strange:
             self._strange.add(word)
-            self._log.warning("%s job %s has the unknown status %r; waiting on", gateway.title, job.task_id, word)
+            self._log.warning("%s job %s has the unknown status %r; still waiting", gateway.title, job.task_id, word)

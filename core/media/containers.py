@@ -1,11 +1,11 @@
-"""Video containers, recognised by their first bytes, and whether an MP4 has come to its end."""
+"""Video containers, recognised by their first bytes, and whether an MP4 is complete."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 HEAD = 4096
-"""Bytes `recognise` wants to see, where there are as many."""
+"""Bytes `recognise` needs, if there are that many."""
 
 
 class Container(NamedTuple):
@@ -32,19 +32,19 @@ _BEGINNINGS = {
     b"\0\0\x01\xba": MPEG_PS,
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c": ASF,
 }
-_PICTURES_IN_OGG = (b"\x80theora", b"OVP80")  # without them it is sound
+_PICTURES_IN_OGG = (b"\x80theora", b"OVP80")  # without them it is audio
 _PACKET = 188  # bytes of an MPEG-TS packet, each of which begins with 0x47
 _FRAGMENTS = frozenset({b"styp", b"moof", b"sidx"})  # of MP4 alone
-_QUICKTIME = frozenset({b"moov", b"mdat", b"wide"})  # of QuickTime before there was `ftyp`
-_BEFORE = frozenset({b"free", b"skip", b"uuid", b"pnot"})  # may stand before what tells
+_QUICKTIME = frozenset({b"moov", b"mdat", b"wide"})  # of QuickTime before `ftyp` existed
+_BEFORE = frozenset({b"free", b"skip", b"uuid", b"pnot"})  # may precede the telling box
 
 
 def recognise(head: bytes) -> Container | None:
-    """The container that begins with `head`, or None when that is no video."""
+    """The container that begins with `head`, or None if it is not a video."""
     for beginning, container in _BEGINNINGS.items():
         if head.startswith(beginning):
             return container
-    if head.startswith(b"\x1a\x45\xdf\xa3"):  # EBML; the document type stands in its header
+    if head.startswith(b"\x1a\x45\xdf\xa3"):  # EBML; the document type is in its header
         return WEBM if b"webm" in head[:64] else MATROSKA
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return AVI
@@ -56,7 +56,7 @@ def recognise(head: bytes) -> Container | None:
 
 
 def _by_boxes(head: bytes) -> Container | None:
-    """MP4 or QuickTime, by the first of its boxes that tells."""
+    """MP4 or QuickTime, by the first box that distinguishes them."""
     at, found = 0, None
     while True:
         size, kind = int.from_bytes(head[at : at + 4]), head[at + 4 : at + 8]
@@ -66,29 +66,29 @@ def _by_boxes(head: bytes) -> Container | None:
             return MP4
         if kind in _QUICKTIME:
             return QUICKTIME
-        # A text may have such a word at its fifth letter; its first four make a size beyond all measure.
+        # A text may have such a word at its fifth letter; its first four make an impossibly large size.
         if kind not in _BEFORE or not 8 <= size < 1 << 24:
             return found
         at, found = at + size, QUICKTIME
 
 
 class Boxes:
-    """Walks the top-level boxes of an MP4 or QuickTime file (ISO/IEC 14496-12, 4.2) as its bytes go by.
+    """Walks the top-level boxes of an MP4 or QuickTime file (ISO/IEC 14496-12, 4.2) as its bytes pass.
 
     They must end exactly where the file ends, and one of them must be the index, `moov`. A fragmented file cut exactly
-    between two fragments still looks whole.
+    between two fragments still looks complete.
     """
 
     def __init__(self) -> None:
         self._header = b""
         self._kind = ""
-        self._missing = 0  # bytes of the current box still to come
+        self._missing = 0  # bytes of the current box still missing
         self._has_index = False
-        self._lost = False  # what follows cannot be walked: a box up to the end of the file, or no box at all
+        self._lost = False  # the rest cannot be walked: a box up to the end of the file, or not a box
         self._stray = False
 
     def feed(self, piece: bytes) -> None:
-        """Take in the next bytes of the file."""
+        """Process the next bytes of the file."""
         at = 0
         while at < len(piece) and not self._lost:
             if self._missing:
@@ -104,7 +104,7 @@ class Boxes:
     def problem(self, *, length_known: bool) -> str | None:
         """What is missing at the end of the file, or None.
 
-        With `length_known` every byte has come, so that stray bytes behind the last box are the file's own.
+        With `length_known` every byte has arrived, so stray bytes after the last box are the file's own.
         """
         if self._missing:
             return f"it ends {self._missing} bytes before its {self._kind!r} box does"

@@ -23,7 +23,7 @@ class MediaFile:
     Attributes:
         content_type, ending: by its first bytes, whatever its name says.
         size: bytes.
-        version: another one when somebody has written to the file.
+        version: changes when the file is written to.
     """
 
     path: Path
@@ -33,10 +33,10 @@ class MediaFile:
     version: tuple[int, int, int]
 
     def check_unchanged(self) -> None:
-        """Make sure that nobody has written to it since it was examined.
+        """Check that it was not written to since it was examined.
 
         Raises:
-            RequestError: somebody has.
+            RequestError: it was.
         """
         try:
             found = _version(self.path)
@@ -47,13 +47,13 @@ class MediaFile:
 
 
 def examine(path: Path, field: str, accepted: str) -> MediaFile:
-    """What a file is, by its first bytes.
+    """The type of a file, by its first bytes.
 
     Args:
         field, accepted: named by the error.
 
     Raises:
-        RequestError: it is missing, a folder, empty, unreadable or no media file.
+        RequestError: it is missing, a folder, empty, unreadable or not a media file.
     """
 
     def refused(rule: str) -> RequestError:
@@ -63,7 +63,7 @@ def examine(path: Path, field: str, accepted: str) -> MediaFile:
     try:
         mode = path.stat().st_mode
         version = _version(path)
-        # A named pipe would keep whoever opens it.
+        # Opening a named pipe would block.
         head = _beginning(path) if stat.S_ISREG(mode) else b""
     except FileNotFoundError:
         raise refused(f"there is no file {name}") from None
@@ -72,12 +72,12 @@ def examine(path: Path, field: str, accepted: str) -> MediaFile:
     except ValueError:  # such as a null byte in it
         raise refused(f"{name} cannot be the name of a file") from None
     if not stat.S_ISREG(mode):
-        raise refused(f"{name} is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}")
+        raise refused(f"{name} is {'a folder' if stat.S_ISDIR(mode) else 'not a regular file'}")
     if not head:
         raise refused(f"{name} is empty")
     media = recognise(head)
     if media is None:
-        raise refused(f"{name} is no image, video or audio by its content")
+        raise refused(f"{name} is not an image, video or audio by its content")
     return MediaFile(path, media.content_type, media.ending, version[1], version)
 
 
@@ -85,7 +85,7 @@ def digest(file: MediaFile) -> str:
     """SHA-256 of a file, in hexadecimal digits.
 
     Raises:
-        RequestError: it was changed meanwhile, or is gone.
+        RequestError: it was changed or removed meanwhile.
     """
     try:
         with file.path.open("rb") as source:
@@ -115,7 +115,7 @@ def stage(file: MediaFile, sha256: str, store: ObjectStore) -> str:
 
 
 class _Guarded:
-    """Fails at the end of a file whose content is not what its hash says: others would be given the wrong one."""
+    """Fails at the end of a file whose content does not match its hash: other requests would get the wrong file."""
 
     def __init__(self, source: BinaryIO, path: Path, sha256: str) -> None:
         self._source, self._path, self._expected = source, path, sha256
@@ -131,7 +131,7 @@ class _Guarded:
 
 def _changed(path: Path) -> RequestError:
     return RequestError(
-        [Problem("references", f"{str(path)!r} was changed while it was read", "a file that is left alone")]
+        [Problem("references", f"{str(path)!r} was changed while it was read", "a file that does not change")]
     )
 
 

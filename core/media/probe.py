@@ -1,4 +1,4 @@
-"""What is inside a stored video, and whether it is what was asked for. Needs the `media` extra, PyAV."""
+"""Examines a stored video, and compares it with the request. Needs the `media` extra, PyAV."""
 
 # pyright: reportUnknownMemberType=false
 # PyAV annotates packets without their stream.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 MediaFacts = dict[str, JsonValue]
-"""What is known of a video, as far as it tells.
+"""Properties of a video, as far as known.
 
 container and codec (names, such as mp4 and h264), duration (seconds), width and height (pixels), frame_rate (per
 second), audio (whether there is any).
@@ -32,7 +32,7 @@ POSTER_TIME = 1.0
 """Seconds; in shorter videos the middle."""
 
 _READ = 256 * 1024  # bytes at a time: each read may be a request to S3
-# Nothing that could make FFmpeg open further files, as playlists do.
+# No formats that make FFmpeg open further files, as playlists do.
 _FORMATS = "mov,matroska,webm,mpegts,avi,mpeg,flv,ogg,asf"
 
 _ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "9:21", "3:2", "2:3", "5:4", "4:5", "2:1", "1:2")
@@ -40,7 +40,7 @@ _CLASSES = {"1k": 1080, "2k": 1440, "4k": 2160, "8k": 4320}  # as the height of 
 
 
 def probe(file: BinaryIO) -> MediaFacts | None:
-    """Read what a video file says about itself; None without the `media` extra.
+    """Read the properties of a video file; None without the `media` extra.
 
     Raises:
         NotAVideoError: it cannot be opened as a video at all.
@@ -75,15 +75,15 @@ def poster(file: BinaryIO) -> bytes | None:
         try:
             frame = _frame(container)
             return None if frame is None else _jpeg(frame)
-        except FFmpegError:  # the stream is damaged: the video stays what it is, only without a picture
+        except FFmpegError:  # the stream is damaged: the video is kept, without a picture
             return None
 
 
 def mismatches(request: VideoRequest, facts: MediaFacts) -> tuple[str, ...]:
-    """What was asked for and came out otherwise, one sentence each; what is not known is not compared.
+    """How the video differs from the request, one sentence each; unknown properties are not compared.
 
-    Gateways round to what their models can draw. So durations may differ by 0.5 s or 10 %, aspect ratios by 5 %, and a
-    resolution class is met by the height of its shorter side or by its number of pixels, either within 10 %.
+    Gateways round to what their models support. So durations may differ by 0.5 s or 10 %, aspect ratios by 5 %, and a
+    resolution class matches by the height of its shorter side or by its number of pixels, either within 10 %.
     """
     found: list[str] = []
     width, height, duration = (_number(facts, name) for name in ("width", "height", "duration"))
@@ -121,11 +121,11 @@ def _frame(container: InputContainer) -> av.VideoFrame | None:
         return None
     end = (container.duration or 0) / 1_000_000
     moment = min(POSTER_TIME, end / 2)
-    container.streams.video[0].codec_context.thread_count = 1  # one picture is not worth threads
+    container.streams.video[0].codec_context.thread_count = 1  # not worth threads for one picture
     container.seek(int(moment * 1_000_000))
     frame = None
     for frame in container.decode(video=0):
-        if frame.pts is None or frame.time >= moment:  # some containers hold pictures without a time
+        if frame.pts is None or frame.time >= moment:  # some containers have frames without timestamps
             break
     return frame
 

@@ -8,7 +8,7 @@ from prefect_omnivideo.core.media.containers import HEAD, Container
 __all__ = ["HEAD", "recognise"]
 
 # Own tables: filetype 1.2.0 takes texts that begin with GIF, BM or M4A for media, and misses MP3 frames and HEIF brands
-# that are here; puremagic 1.30 gives several equal answers for HEIC, AVIF and M4A, video/mp4 first.
+# listed here; puremagic 1.30 gives several equal answers for HEIC, AVIF and M4A, video/mp4 first.
 _BEGINNINGS: tuple[tuple[bytes, Container], ...] = (
     (b"\xff\xd8\xff", Container("image/jpeg", ".jpg")),
     (b"\x89PNG\r\n\x1a\n", Container("image/png", ".png")),
@@ -34,7 +34,7 @@ _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 
 
 def recognise(head: bytes) -> Container | None:
-    """Content type and ending of the file that begins with `head`, or None when it is none of those known here."""
+    """Content type and ending of the file that begins with `head`, or None if unknown."""
     for beginning, kind in _BEGINNINGS:
         if head.startswith(beginning):
             return kind
@@ -42,7 +42,7 @@ def recognise(head: bytes) -> Container | None:
         return _RIFF[head[8:12]]
     if head[4:8] == b"ftyp" and head[8:12] in _BRANDS:
         return _BRANDS[head[8:12]]
-    # Two letters alone would be the beginning of many a text.
+    # Many texts begin with the same two letters.
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return Container("image/bmp", ".bmp")
     if video := containers.recognise(head):

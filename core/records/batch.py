@@ -1,4 +1,4 @@
-"""Names of batches: fixed, or a template that the moment fills in."""
+"""Names of batches: fixed, or a template with date placeholders."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def batch_name(template: str | None, *, default: str, moment: datetime) -> str:
     Args:
         template: a name such as `launch`, or a template such as `daily-{date}`: `{date}` becomes 2026-08-01, `{hour}`
             2026-08-01T09, `{month}` 2026-08 and `{week}` the ISO week 2026-W31. None takes `default`.
-        default: the name without a template.
-        moment: what the placeholders speak of, in the time zone they shall speak in.
+        default: the name if there is no template.
+        moment: the time for the placeholders, in their time zone.
 
     Raises:
         RequestError: a placeholder or a character is not accepted.
@@ -45,7 +45,7 @@ def filled(template: str, moment: datetime, *, field: str = "batch") -> str:
 
     Args:
         template: any text with the placeholders of `batch_name`.
-        moment: what they speak of, in the time zone they shall speak in.
+        moment: the time for the placeholders, in their time zone.
         field: what the template is, for the message.
 
     Raises:
@@ -54,7 +54,7 @@ def filled(template: str, moment: datetime, *, field: str = "batch") -> str:
 
     def fill(found: re.Match[str]) -> str:
         if found[0] not in _PLACEHOLDERS:
-            raise refuse(field, f"{found[0]} is no placeholder", ", ".join(_PLACEHOLDERS))
+            raise refuse(field, f"{found[0]} is not a placeholder", ", ".join(_PLACEHOLDERS))
         return moment.strftime(_PLACEHOLDERS[found[0]])
 
     return _PLACEHOLDER.sub(fill, template)

@@ -1,6 +1,6 @@
-"""Many records in little memory: each as its JSON text, made into a record when somebody looks at it.
+"""Many records in little memory: each as its JSON text, parsed when it is accessed.
 
-As objects a record takes five times as much, and a run of 10,000 prompts remembers them all until it has reported.
+A record as an object takes five times as much, and a run of 10,000 prompts keeps them all until its report.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prefect_omnivideo.core.storage.base import json_bytes
 
 
 class Packed(NamedTuple):
-    """One record. Its state stands beside it, so that records can be counted and picked without being made."""
+    """One record. Its state is kept beside it, so that records can be counted and filtered without parsing."""
 
     state: VideoState
     text: bytes
@@ -25,7 +25,7 @@ class Packed(NamedTuple):
 
     @property
     def record(self) -> VideoRecord:
-        """The record, made anew each time."""
+        """The record, parsed each time."""
         return VideoRecord.model_validate(json.loads(self.text))
 
 
@@ -80,4 +80,4 @@ RecordsField = Annotated[
     BeforeValidator(_packed),
     PlainSerializer(tuple, return_type=tuple[VideoRecord, ...]),
 ]
-"""As a field: any sequence of records is taken, and a tuple is given out."""
+"""As a field: any sequence of records is taken, and a tuple is returned."""

@@ -1,7 +1,7 @@
-"""The record of one video: the small JSON object that makes paying once certain.
+"""The record of one video: the small JSON object that ensures paying only once.
 
-`submitting -> submitted (-> finished) -> stored`, or `failed`, or `unknown`. A record is immutable; each step gives a
-new one, and `Records` (repository.py) writes it only if nobody wrote first.
+`submitting -> submitted (-> finished) -> stored`, or `failed`, or `unknown`. A record is immutable; each step returns a
+new one, and `Records` (repository.py) writes it only if it was not changed meanwhile.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _ANSWERS_KEPT = 4
 
 
 class VideoState(StrEnum):
-    """Where a video stands."""
+    """The state of a video."""
 
     SUBMITTING = "submitting"
     SUBMITTED = "submitted"
     FINISHED = "finished"
-    """Done at the gateway, not in the store."""
+    """Done at the gateway, not yet in the store."""
     STORED = "stored"
     FAILED = "failed"
     UNKNOWN = "unknown"
@@ -43,13 +43,13 @@ class Failure(Part):
     category: FailureCategory
     message: str
     accepted: bool = True
-    """False: the gateway surely never accepted the job, so nothing was spent."""
+    """False: the gateway certainly never accepted the job, so nothing was spent."""
     released: bool = False
     """A person decided that the request may be sent again."""
 
     @property
     def may_resubmit(self) -> bool:
-        """Whether a later run may send it again: a person said so, or nothing was spent and it may work then."""
+        """Whether a later run may send it again: a person decided so, or nothing was spent and it may work then."""
         may_work = self.category in ("no balance", "unauthorized", "gateway error")
         return self.released or (may_work and not self.accepted)
 
@@ -66,30 +66,30 @@ class Attempt(Part):
     submit_path: str
     """The route taken, which decides the route of the status query."""
     claim_id: str
-    """Random id of the claim: whoever made it may submit."""
+    """Random id of the claim: its owner may submit."""
     flow_run: str | None = None
-    """Id of the flow run that submitted, if it was one."""
+    """Id of the flow run that submitted, if any."""
     started_at: AwareDatetime
-    """Before the request went out."""
+    """Before the request was sent."""
     claim_ends_at: AwareDatetime
-    """When the submission is over for certain; a record that still says `submitting` then is unknown."""
+    """When the claim expires; a record that is still `submitting` then is unknown."""
     submitted_at: AwareDatetime | None = None
     task_id: str | None = None
     earlier_task_ids: tuple[str, ...] = ()
-    """Those that a person has corrected: none is ever forgotten."""
+    """Earlier ids that a person corrected: none is ever dropped."""
     finished_at: AwareDatetime | None = None
     """When the gateway was seen to have finished, or the attempt was seen to have failed."""
     failure: Failure | None = None
     cost: float | None = None
-    """In the gateway's account currency, where it tells."""
+    """In the gateway's account currency, if reported."""
     credits: float | None = None
-    """In the gateway's credits, where it tells."""
+    """In the gateway's credits, if reported."""
     trouble: str = ""
     """What kept an accepted video out of the store when it was last tried. A later run tries again."""
     answers: tuple[Exchange, ...] = ()
-    """Evidence where something is odd: the answer to the submission and the last ones about the job."""
+    """Evidence of anything unexpected: the answer to the submission and the latest ones about the job."""
     generated_seconds: float | None = None
-    """From the gateway's taking the job to its finishing it, by its own clock, where it tells."""
+    """From acceptance to completion by the gateway's own clock, if reported."""
 
 
 class StoredFile(Part):
@@ -111,9 +111,9 @@ class StoredFile(Part):
     poster: str | None = None
     """Name of the poster image within the store."""
     found_at: str = ""
-    """Where its link stood in the gateway's answer, where no document names that place."""
+    """Path of its link in the gateway's answer, if undocumented."""
     doubt: str = ""
-    """Why it may not be what was asked for: it could not be opened."""
+    """Why it may not be the requested video: it could not be opened."""
 
 
 class VideoRecord(Part):
@@ -127,7 +127,7 @@ class VideoRecord(Part):
     attempts: tuple[Attempt, ...] = Field(min_length=1)
     files: tuple[StoredFile, ...] = ()
     mismatches: tuple[str, ...] = ()
-    """What was asked for and came out otherwise, in words."""
+    """How the video differs from the request, in words."""
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
@@ -142,11 +142,11 @@ class VideoRecord(Part):
         return self.attempts[-1]
 
     def is_claimed_by(self, claim_id: str) -> bool:
-        """Whether the outcome of this claim is what the record waits for."""
+        """Whether the record waits for the outcome of this claim."""
         return self.state in (VideoState.SUBMITTING, VideoState.UNKNOWN) and self.attempt.claim_id == claim_id
 
     def awaits(self, task_id: str | None) -> bool:
-        """Whether the video of this job is the one to come."""
+        """Whether the record waits for the video of this job."""
         return self.is_collectable and self.attempt.task_id == task_id
 
     @property
@@ -161,12 +161,12 @@ class VideoRecord(Part):
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether a person gave it up."""
+        """Whether a person abandoned it."""
         return self.failure is not None and self.failure.category == "abandoned"
 
     @property
     def cost(self) -> float | None:
-        """Sum over the attempts whose gateway told, in the gateways' account currency; None when none told."""
+        """Sum of the reported costs of all attempts, in the gateways' account currency; None if none was reported."""
         known = [attempt.cost for attempt in self.attempts if attempt.cost is not None]
         return sum(known) if known else None
 
@@ -186,22 +186,22 @@ class VideoRecord(Part):
         )
 
     def accepted(self, claim_id: str, task_id: str, answers: tuple[Exchange, ...] = ()) -> VideoRecord | None:
-        """What the holder of a claim was told, however late: its attempt is given the task id, unless it has one.
+        """The gateway accepted the job of a claim, however late: its attempt gets the task id, unless it has one.
 
-        A person may have decided meanwhile. As long as nobody submitted again, the job is the one to wait for.
+        A person may have decided meanwhile. Unless it was submitted again, the record waits for this job.
         """
         attempts = list(self.attempts)
         number = next((number for number, attempt in enumerate(attempts) if attempt.claim_id == claim_id), None)
-        if number is None:  # the record was removed and made anew: the job is not its own
+        if number is None:  # the record was removed and created again: the job is not its own
             return None
-        told: dict[str, object] = {"task_id": task_id, "submitted_at": now(), "answers": answers}
+        changes: dict[str, object] = {"task_id": task_id, "submitted_at": now(), "answers": answers}
         state = self.state
         if attempts[number].task_id is not None:
             return None
         if number == len(attempts) - 1:
             state = VideoState.SUBMITTED
-            told |= {"failure": None, "finished_at": None}
-        attempts[number] = attempts[number].model_copy(update=told)
+            changes |= {"failure": None, "finished_at": None}
+        attempts[number] = attempts[number].model_copy(update=changes)
         return self.model_copy(update={"state": state, "attempts": tuple(attempts), "updated_at": now()})
 
     def failed(
@@ -214,17 +214,17 @@ class VideoRecord(Part):
         credits: float | None = None,
         answers: tuple[Exchange, ...] = (),
     ) -> VideoRecord:
-        """There will be no video from this attempt; it may have cost something all the same."""
+        """There will be no video from this attempt; it may still have cost something."""
         failure = Failure(category=category, message=message, accepted=accepted)
-        told = {"cost": cost, "credits": credits} if cost is not None or credits is not None else {}
-        return self._step(VideoState.FAILED, failure=failure, finished_at=now(), **told, **self._with(answers))
+        changes = {"cost": cost, "credits": credits} if cost is not None or credits is not None else {}
+        return self._step(VideoState.FAILED, failure=failure, finished_at=now(), **changes, **self._with(answers))
 
     def unknown(self, message: str = "", answers: tuple[Exchange, ...] = ()) -> VideoRecord:
         """The outcome of the submission cannot be known; evidence or a person decides."""
         return self._step(VideoState.UNKNOWN, trouble=message, **self._with(answers))
 
     def troubled(self, message: str, answers: tuple[Exchange, ...] = ()) -> VideoRecord:
-        """The job was accepted and something keeps its video out of the store; a later run tries again."""
+        """The job was accepted but its video could not be stored; a later run tries again."""
         return self._step(self.state, trouble=message, **self._with(answers))
 
     def released(self) -> VideoRecord:
@@ -250,15 +250,15 @@ class VideoRecord(Part):
         """The gateway was seen to have finished the video, now or at an earlier moment; it is not in the store yet.
 
         Args:
-            trouble: what keeps it out of the store.
+            trouble: why it is not stored.
         """
         finished_at = self.attempt.finished_at or at or now()
-        told: dict[str, object] = {"cost": cost, "credits": credits, "generated_seconds": generated_seconds}
-        told |= {"trouble": trouble, **self._with(answers)}
-        return self._step(VideoState.FINISHED, finished_at=finished_at, **told)
+        changes: dict[str, object] = {"cost": cost, "credits": credits, "generated_seconds": generated_seconds}
+        changes |= {"trouble": trouble, **self._with(answers)}
+        return self._step(VideoState.FINISHED, finished_at=finished_at, **changes)
 
     def stored(self, files: tuple[StoredFile, ...], mismatches: tuple[str, ...] = ()) -> VideoRecord:
-        """The video is in the store. Evidence is kept where the video is in doubt."""
+        """The video is in the store. Evidence is kept if the video is in doubt."""
         is_odd = any(file.doubt or file.found_at for file in files)
         changes: dict[str, object] = {"trouble": "", "failure": None}
         if not is_odd:
@@ -267,7 +267,7 @@ class VideoRecord(Part):
         return stored.model_copy(update={"files": files, "mismatches": mismatches})
 
     def again(self, attempt: Attempt) -> VideoRecord:
-        """One more attempt, after one that surely cost nothing or by a person's decision."""
+        """One more attempt, after one that certainly cost nothing or by a person's decision."""
         return self.model_copy(
             update={
                 "state": VideoState.SUBMITTING,
@@ -277,7 +277,7 @@ class VideoRecord(Part):
         )
 
     def _with(self, answers: tuple[Exchange, ...]) -> dict[str, object]:
-        """The evidence, old and new: the first answer, which is that to the submission, and the last ones."""
+        """The evidence, old and new: the first answer, which is that to the submission, and the latest ones."""
         all_of_them = (*self.attempt.answers, *answers)
         kept = all_of_them if len(all_of_them) <= _ANSWERS_KEPT else (all_of_them[0], *all_of_them[1 - _ANSWERS_KEPT :])
         return {"answers": kept} if answers else {}
@@ -307,5 +307,5 @@ def stem(batch: str, request: VideoRequest) -> str:
 
 
 def now() -> datetime:
-    """This moment, in UTC."""
+    """The current time, in UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Records in a store: claimed once, changed only by whoever read the latest state."""
+"""Records in a store: claimed once, changed only from their latest state (compare and swap)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from prefect_omnivideo.core.storage.base import ETag, ObjectStore, json_bytes
 
 RECORD_VERSION = 2
 READERS = 16
-"""Records read at the same time when many are wanted."""
+"""Records read at the same time."""
 
 _in_turn = stamina.RetryingCaller(attempts=30, timeout=60, wait_initial=0.02, wait_max=2, wait_jitter=0.1)
-"""For writers of one record, who meet now and then, never thirty times in a row."""
+"""Writers of one record conflict now and then, never thirty times in a row."""
 
 _RECORD_NAME = re.compile(rf"(?P<batch>.+)/[^/]+-(?P<key>[0-9a-f]{{{KEY_LENGTH}}})\.json")
 _KEY = re.compile(rf"[0-9a-f]{{1,{KEY_LENGTH}}}")
@@ -41,7 +41,7 @@ class Records:
 
     Args:
         store: where they are kept.
-        announce: called by whoever works on a video with each record that came to a new state.
+        announce: called with each record that reached a new state by this process's work.
     """
 
     def __init__(self, store: ObjectStore, announce: Callable[[VideoRecord], object] = lambda record: None) -> None:
@@ -49,16 +49,16 @@ class Records:
         self.announce = announce
 
     def claim(self, record: VideoRecord) -> tuple[Versioned, bool]:
-        """Create the record, unless somebody has the video already.
+        """Create the record, unless the video has one already.
 
         Returns:
-            The record in the store, and whether it is ours: False when it is somebody's and nothing was written.
+            The record in the store, and whether it is ours: False if it existed and nothing was written.
 
         Raises:
             StoreError: the store refused; nothing may be sent.
         """
         name, data = record_name(record), json_bytes(record.model_dump(mode="json"))
-        parse(name, data)  # what could not be read back must not be paid for
+        parse(name, data)  # a record that could not be read back must not be paid for
 
         try:
             self.store.prove()
@@ -70,7 +70,7 @@ class Records:
                 return Versioned(record, self.store.create(name, data)), True
             except RecordConflictError:
                 existing = self.get(name)
-                if existing is None:  # removed between the two calls: the claim is open again
+                if existing is None:  # removed between the two calls: claim again
                     raise
             return existing, False
 
@@ -86,13 +86,13 @@ class Records:
         return Versioned(record, self.store.replace(record_name(record), data, etag))
 
     def update(self, current: Versioned, step: Callable[[VideoRecord], VideoRecord | None]) -> Versioned:
-        """Write what `step` makes of the record; when somebody wrote first, of the record they wrote.
+        """Write the result of `step`; on a conflict, apply it to the newer record.
 
-        `step` returns None when there is nothing to do any more. It may be called several times.
+        `step` returns None if there is nothing left to do. It may be called several times.
 
         Raises:
-            RecordConflictError: others wrote first each time, or the store takes them to have done so.
-            StoreError: the record is gone, or the store refused.
+            RecordConflictError: every write conflicted, or the store reported so.
+            StoreError: the record is missing, or the store refused.
         """
 
         def write() -> Versioned:
@@ -111,7 +111,9 @@ class Records:
                         f"{current.record.state} with task {current.record.attempt.task_id}"
                     ) from None
                 if latest == current:
-                    error.add_note("and yet it reads as it did: see with `omnivideo doctor` whether its ETags agree")
+                    error.add_note(
+                        "but its content is unchanged: check with `omnivideo doctor` whether its ETags agree"
+                    )
                 current = latest
                 raise
 
@@ -125,7 +127,7 @@ class Records:
         """The record with this name (`<batch>/<slug>-<key>.json`), or None.
 
         Raises:
-            StoreError: what is there is no record that this version can read.
+            StoreError: it is not a record that this version can read.
         """
         found = self.store.read(name)
         return found and Versioned(parse(name, found[0], self.store.uri(name)), found[1])
@@ -138,7 +140,7 @@ class Records:
         """
         where = f"batch {batch!r}" if batch else "any batch"
         if not _KEY.fullmatch(key):
-            raise StoreError(f"{key!r} is no key: a key, or its beginning, is 1 to {KEY_LENGTH} digits 0-9 a-f")
+            raise StoreError(f"{key!r} is not a key: a key, or its beginning, is 1 to {KEY_LENGTH} digits 0-9 a-f")
         hits = [name for name in self._names(batch) if name[-len(".json") - KEY_LENGTH :].startswith(key)]
         if len(hits) > 1:
             shown = ", ".join(hits[:5]) + (", ..." if len(hits) > 5 else "")
@@ -155,16 +157,16 @@ class Records:
         *,
         besides: Container[str] = (),
     ) -> Iterator[VideoRecord]:
-        """The records of one batch, in the order of their names, read as they are asked for.
+        """The records of one batch, in the order of their names, read lazily.
 
         Args:
-            unreadable: told of each record that cannot be read, which is left out then. None: it is an error.
+            unreadable: called for each record that cannot be read, which is left out. None: raise an error.
             besides: names of records to leave out.
         """
         return self._read((name for name in self._names(batch) if name not in besides), unreadable)
 
     def all(self) -> Iterator[VideoRecord]:
-        """The records of all batches, in the order of their names, read as they are asked for."""
+        """The records of all batches, in the order of their names, read lazily."""
         return self._read(self._names(None))
 
     def batches(self) -> Iterator[str]:
@@ -185,7 +187,7 @@ class Records:
     def _read(
         self, names: Iterable[str], unreadable: Callable[[StoreError], object] | None = None
     ) -> Iterator[VideoRecord]:
-        """Read ahead a little, so that a thousand records do not cost a thousand round trips one after the other."""
+        """Read ahead a little, so that a thousand records do not cost a thousand sequential round trips."""
         ahead: deque[Future[Versioned | None]] = deque()
 
         def next_one() -> Versioned | None:
@@ -211,12 +213,12 @@ class Records:
 
 
 def record_name(record: VideoRecord) -> str:
-    """Where a record lives."""
+    """Name of a record in the store."""
     return name_in(record.batch, record.request)
 
 
 def name_in(batch: str, request: VideoRequest) -> str:
-    """Where the record of a request lives within a batch."""
+    """Name in the store of the record of a request within a batch."""
     return f"{stem(batch, request)}.json"
 
 
@@ -224,7 +226,7 @@ def parse(name: str, data: bytes, place: str = "") -> VideoRecord:
     """The record in the bytes of an object called `name`.
 
     Raises:
-        StoreError: the bytes are no record, one of a newer version, or one that belongs elsewhere.
+        StoreError: the bytes are not a record, one of a newer version, or one of another name.
     """
     place = place or name
     advice = "Restore it from a backup or a version of the object; removing it would allow paying for it again"

@@ -1,4 +1,4 @@
-"""What a person decides about a video, whatever its state: only one that is stored needs no decision."""
+"""Decisions of a person about a video in any state but `stored`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def accept(records: Records, key: str, batch: str | None, task_id: str) -> Video
 
 
 def ask_again(records: Records, key: str, batch: str | None) -> VideoRecord:
-    """The job it was submitted as may have a video after all: the next run of the batch asks the gateway.
+    """The submitted job may have a video after all: the next run of the batch queries the gateway.
 
     Raises:
         StoreError: there is no such record, or it has no task id.
@@ -58,18 +58,18 @@ def resubmit(records: Records, key: str, batch: str | None) -> VideoRecord:
 
 
 def abandon(records: Records, key: str, batch: str | None) -> VideoRecord:
-    """Nobody wants it any more, and runs of the batch no longer fail because of it.
+    """The video is no longer wanted, and runs of the batch no longer fail because of it.
 
-    A job that runs goes on at the gateway and is billed, and is not collected. Any other decision takes this one back.
+    A running job continues at the gateway and is billed, and is not collected. Any other decision reverts this one.
 
     Raises:
         StoreError: there is no such record.
     """
-    return decide(records, key, batch, lambda record: record.failed("abandoned", "a person gave it up"))
+    return decide(records, key, batch, lambda record: record.failed("abandoned", "abandoned by a person"))
 
 
 def decide(records: Records, key: str, batch: str | None, step: Callable[[VideoRecord], VideoRecord]) -> VideoRecord:
-    """Take a step from any state but `stored`, and but a submission that is on its way right now.
+    """Apply a step in any state except `stored` and a submission in progress.
 
     Raises:
         StoreError: there is no such record, or it is in one of these two states.

@@ -1,4 +1,4 @@
-"""Records that older versions wrote, in the words of this one."""
+"""Upgrades records that older versions wrote."""
 
 from __future__ import annotations
 

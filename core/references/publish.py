@@ -65,21 +65,23 @@ async def _link(way: Passage, client: GatewayClient, store: ObjectStore) -> str:
     if file is None:
         return await _patiently(on_records, object_link, way.reference, store)
     known = _known.setdefault(asyncio.get_running_loop(), _Known(Shared(), Shared(), Shared()))
-    sha256 = await known.digests.get((file.path, file.version), lambda: on_transfers(digest, file), good_for=REMEMBERED)
+    sha256 = await known.digests.get(
+        (file.path, file.version), lambda: on_transfers(digest, file), valid_for=REMEMBERED
+    )
     if endpoint := way.upload:
         return await known.uploaded.get(
             (client.account, endpoint.path, sha256),
             lambda: _upload(client, endpoint, file, sha256),
             # A job may be queued at the gateway before its references are fetched.
-            good_for=endpoint.good_for / 2,
+            valid_for=endpoint.valid_for / 2,
         )
     name = await known.staged.get(
-        (store, sha256), lambda: _patiently(on_transfers, stage, file, sha256, store), good_for=REMEMBERED
+        (store, sha256), lambda: _patiently(on_transfers, stage, file, sha256, store), valid_for=REMEMBERED
     )
     return await on_records(store.link, name, seconds=LINK_SECONDS)
 
 
 async def _upload(client: GatewayClient, endpoint: Upload, file: MediaFile, sha256: str) -> str:
     link = await upload(client, endpoint, file.path, f"{sha256[:16]}{file.ending}", file.content_type)
-    file.check_unchanged()  # a link to other bytes than those of the hash must not be remembered
+    file.check_unchanged()  # a link to bytes that do not match the hash must not be cached
     return link

@@ -1,4 +1,4 @@
-"""Shares the result of work that many need, such as the upload of a file that a hundred prompts refer to."""
+"""Shares the result of work between callers, such as the upload of a file that a hundred prompts refer to."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Shared(Generic[T]):
         self._running: dict[Hashable, _Running[T]] = {}
         self._done: dict[Hashable, tuple[T, float]] = {}
 
-    async def get(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]], *, good_for: float) -> T:
-        """The result for a key: the cached one if there is one, else that of `work`, cached for `good_for` seconds."""
+    async def get(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]], *, valid_for: float) -> T:
+        """The result for a key: the cached one if there is one, else that of `work`, cached for `valid_for` seconds."""
         now = self._clock()
         if key in self._done and self._done[key][1] > now:
             return self._done[key][0]
@@ -41,7 +41,7 @@ class Shared(Generic[T]):
         running.waiting += 1
         try:
             result = await asyncio.shield(running.task)
-            self._done[key] = result, now + good_for
+            self._done[key] = result, now + valid_for
             return result
         finally:
             running.waiting -= 1

@@ -1,1 +1,1 @@
-"""What became of a batch: report, gallery, listing."""
+"""The outcome of a batch: report, gallery, listing."""

@@ -1,4 +1,4 @@
-"""One page beside the videos of a batch, to look at them all. It needs nothing but itself and them."""
+"""One page beside the videos of a batch, to look at them all. It needs no other files."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def gallery(report: BatchReport) -> str:
     """The page `index.html` in the folder of the batch.
 
     Videos and posters are linked relative to it, so that it works from disk and from a bucket that serves pages. A
-    prompt can say whatever it likes: it stays text, and the page may load nothing but media and run no script.
+    prompt may contain anything: it stays text, and the page may load only media and run no script.
     """
     counts = {"all": len(report.records), **report.counts}
     shown = {group: count for group, count in counts.items() if count or group == "all"}
-    # The filter is a row of radio buttons and style alone: a page without a script can run no one else's either.
+    # The filter is radio buttons and CSS only: a page whose policy allows no script cannot run an injected one.
     style = render("gallery.css", groups=shown)
     policy = (
         f"default-src 'none'; style-src 'sha256-{_sha256(style)}'; media-src 'self' data: file: https:; "
@@ -42,7 +42,7 @@ def gallery(report: BatchReport) -> str:
         "gallery.html",
         report=report,
         policy=Markup(policy),  # noqa: S704  # written here
-        style=Markup(style),  # noqa: S704  # the browser hashes it as it stands; nothing of the batch is in it
+        style=Markup(style),  # noqa: S704  # the browser hashes it verbatim; it holds no data of the batch
         groups=shown,
         group_of=_GROUPS,
         link=_link,
@@ -54,12 +54,12 @@ def gallery(report: BatchReport) -> str:
 
 
 def _link(name: str, record: VideoRecord) -> str:
-    # Quoted, so that a colon cannot make a scheme of what comes before it.
+    # Quoted, so that a colon cannot turn the text before it into a scheme.
     return quote(posixpath.relpath(name, record.batch))
 
 
 def _facts(record: VideoRecord) -> list[str]:
-    """What is known of the video, in a few words each."""
+    """The known properties of the video, in a few words each."""
     facts = [record.attempt.gateway]
     if record.request.take > 1:
         facts.append(f"take {record.request.take}")
@@ -72,8 +72,8 @@ def _facts(record: VideoRecord) -> list[str]:
         facts.append(f"{file.size / 1e6:.1f} MB")
     if record.cost is not None:
         facts.append(f"cost {record.cost:.10g}")
-    if told := [attempt.credits for attempt in record.attempts if attempt.credits is not None]:
-        facts.append(f"{sum(told):.10g} credits")
+    if reported := [attempt.credits for attempt in record.attempts if attempt.credits is not None]:
+        facts.append(f"{sum(reported):.10g} credits")
     return [*facts, record.key]
 
 

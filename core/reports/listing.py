@@ -14,7 +14,7 @@ from prefect_omnivideo.core.reports.wording import reason
 
 
 def show_jobs(records: Sequence[VideoRecord]) -> None:
-    """Print one line a video. Where nobody watches, lines are as long as they need to be."""
+    """Print one line per video. Without a terminal, lines are not cut or wrapped."""
     table = Table(box=None, pad_edge=False)
     for column in ("key", "state", "batch", "gateway", "account", "task id", "sent", "cost", "prompt", "reason"):
         table.add_column(column, no_wrap=column != "reason", overflow="ellipsis" if column == "prompt" else "fold")
@@ -49,4 +49,4 @@ def show_answers(record: VideoRecord) -> None:
             console.print(Text(f"  {answer.at:%Y-%m-%d %H:%M:%S %Z} {answer.asked} -> HTTP {answer.status}{ids}"))
             console.print(Text(f"    {answer.body}"))
     if not any(attempt.answers for attempt in record.attempts):
-        console.print(Text("no answers are kept: nothing was odd"))
+        console.print(Text("no answers are kept: nothing unexpected happened"))

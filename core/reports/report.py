@@ -1,4 +1,4 @@
-"""What became of a batch, for people and for programs."""
+"""The outcome of a batch, for people and for programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prefect_omnivideo.core.storage.base import json_bytes
 
 
 class BatchReport(BaseModel):
-    """The videos of one batch, in the order they were asked for, and where each one stands."""
+    """The videos of one batch, in the order of the requests, with the state of each."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,13 +26,13 @@ class BatchReport(BaseModel):
     skipped: tuple[str, ...] = ()
     """Rows of the sheet that were left out, each with its reason."""
     gallery: str | None = None
-    """Address of the gallery, where one was written."""
+    """Address of the gallery, if one was written."""
     report: str | None = None
-    """Address of `report.json`, where one was written."""
+    """Address of `report.json`, if one was written."""
     store: str | None = None
     """Address of the store, as `open_store` takes it."""
     endpoint_url: str | None = None
-    """Address of the store's server, where that is not AWS."""
+    """Address of the store's server, if it is not AWS."""
 
     @property
     def stored(self) -> Sequence[VideoRecord]:
@@ -41,17 +41,17 @@ class BatchReport(BaseModel):
 
     @property
     def pending(self) -> Sequence[VideoRecord]:
-        """Videos still being made; the next run of the batch collects them."""
+        """Videos still in progress; the next run of the batch collects them."""
         return self.records.having(VideoState.SUBMITTING, VideoState.SUBMITTED, VideoState.FINISHED)
 
     @property
     def finished(self) -> Sequence[VideoRecord]:
-        """Those among the pending that the gateway has finished, and that could not be stored yet."""
+        """Pending videos that the gateway has finished and that could not be stored yet."""
         return self.records.having(VideoState.FINISHED)
 
     @property
     def failed(self) -> Sequence[VideoRecord]:
-        """Videos that will not come from the attempts made."""
+        """Videos whose attempts failed."""
         return self.records.having(VideoState.FAILED)
 
     @property
@@ -61,7 +61,7 @@ class BatchReport(BaseModel):
 
     @property
     def unresolved(self) -> Sequence[VideoRecord]:
-        """Failed and unknown videos that nobody gave up: a run that has one ends Failed."""
+        """Failed and unknown videos that were not abandoned: a run that has one ends Failed."""
         return tuple(record for record in (*self.failed, *self.unknown) if not record.is_abandoned)
 
     @property
@@ -77,12 +77,12 @@ class BatchReport(BaseModel):
 
     @property
     def cost(self) -> float | None:
-        """Sum of the costs that gateways told, in their account currency; None when none told."""
+        """Sum of the costs that gateways reported, in their account currency; None if none was reported."""
         return self._total().cost
 
     @property
     def credits(self) -> float | None:
-        """Sum of the credits that gateways told; None when none told."""
+        """Sum of the credits that gateways reported; None if none was reported."""
         return self._total().credits
 
     def summary(self) -> str:
@@ -100,7 +100,7 @@ class BatchReport(BaseModel):
         return f"{total} video{'' if total == 1 else 's'}{': ' if parts else ''}{', '.join(parts)}."
 
     def markdown(self) -> str:
-        """The state of the batch on a page: totals, cost, and what to do about each video that is not there."""
+        """The state of the batch on a page: totals, cost, and what to do about each video that is missing."""
         return render(
             "report.md",
             report=self,
@@ -114,7 +114,7 @@ class BatchReport(BaseModel):
         )
 
     def to_json(self) -> bytes:
-        """The report as the bytes of `report.json`, each record in a line of its own."""
+        """The report as the bytes of `report.json`, each record on its own line."""
         total = self._total()
         head = json_bytes(
             {
@@ -127,12 +127,12 @@ class BatchReport(BaseModel):
                 "skipped": list(self.skipped),
             }
         ).removesuffix(b"\n}\n")
-        # Joined once: it may have many megabytes.
+        # Joined once: it may be many megabytes.
         lines = (part for each in self.records.packed for part in (b",\n", each.text))
         return b"".join((head, b',\n  "records": [\n', *islice(lines, 1, None), b"\n]\n}\n"))
 
     def _total(self) -> _Bill:
-        """One look at every record; there may be thousands to be made for it."""
+        """Totals in one pass over the records; there may be thousands to parse."""
         total = _Bill()
         for record in self.records:
             for attempt in record.attempts:
@@ -140,7 +140,7 @@ class BatchReport(BaseModel):
         return total
 
     def _bills(self) -> dict[str, _Bill]:
-        """What each account told, as currencies of different accounts do not add up."""
+        """The costs per account, as currencies of different accounts do not add up."""
         bills: dict[str, _Bill] = {}
         for record in self.records:
             for attempt in record.attempts:
@@ -150,7 +150,7 @@ class BatchReport(BaseModel):
 
 @dataclass
 class _Bill:
-    """What one account, or all of them, took and told."""
+    """Videos and costs of one account, or of all."""
 
     accepted: int = 0
     silent: int = 0
@@ -168,7 +168,7 @@ class _Bill:
         """The amounts, for people."""
         amounts = [f"{self.cost:.10g}"] if self.cost is not None else []
         amounts += [f"{self.credits:.10g} credits"] if self.credits is not None else []
-        return ", ".join(amounts) or "not told"
+        return ", ".join(amounts) or "not reported"
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

@@ -1,4 +1,4 @@
-"""Pages made from templates, in which whatever is printed is escaped."""
+"""Pages from templates, with all values escaped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def markdown_code(text: str, *, in_table: bool = False) -> Markup:
     """Any text as a code span of Markdown, which shows every character as it is.
 
     Args:
-        in_table: a table would take a bar for the end of the cell.
+        in_table: escape bars, which would end the table's cell.
     """
     shown = plain(text)
     fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))

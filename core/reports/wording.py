@@ -1,4 +1,4 @@
-"""What is said of a video to people: its name, what happened to it, and what to do about it."""
+"""The text about a video for people: its name, what happened to it, and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ ADVICE: dict[FailureCategory, str] = {
     "moderated": "Do not send it again as it is: the filter would refuse it again. Change prompt or references.",
     "no balance": "Top up the account.",
     "unauthorized": "Check the key of the account, and whether it may use this model.",
-    "gateway error": "The request may well be in order: see whether the gateway is.",
+    "gateway error": "The request may be valid: check the gateway's state.",
     "cancelled": "It was cancelled at the gateway.",
     "expired": "The gateway no longer has it.",
-    "abandoned": "A person gave it up.",
+    "abandoned": "A person abandoned it.",
 }
 
 
 def title(record: VideoRecord) -> str:
-    """What a person knows the video by: its prompt and its take, in one line of at most 120 characters."""
+    """The video's title for people: its prompt and its take, in one line of at most 120 characters."""
     text = plain(record.request.prompt) or "(no prompt)"
     text = text if len(text) <= 120 else text[:119] + "…"
     return text if record.request.take == 1 else f"{text} (take {record.request.take})"
 
 
 def reason(record: VideoRecord) -> str:
-    """Why there is no video, or none yet; empty when there is one, or nothing stands in its way."""
+    """Why there is no video, or none yet; empty if there is one, or no problem."""
     if record.state is VideoState.UNKNOWN:
-        said = "It is not known whether the gateway accepted it: it may have been paid."
+        said = "Whether the gateway accepted it is unknown: it may have been paid."
         return f"{said} {plain(record.attempt.trouble)}".strip()
     if record.is_collectable:
         return plain(record.attempt.trouble)
@@ -69,7 +69,7 @@ def what_to_do(record: VideoRecord, store: str | None = None, endpoint_url: str 
 
 
 def resolve_command(record: VideoRecord, store: str | None = None, endpoint_url: str | None = None) -> str:
-    """The command that decides about a video of unknown outcome, once its task id stands in the place of TASK_ID.
+    """The command that decides about a video of unknown outcome, once TASK_ID is replaced by its task id.
 
     Args:
         store, endpoint_url: as `open_store` takes them.
@@ -86,7 +86,7 @@ def moment(record: VideoRecord) -> str:
 
 
 def plain(text: str) -> str:
-    """Any text as one line that cannot disturb the page around it: no controls, no direction overrides."""
+    """Any text as one line that cannot break the page around it: no control characters, no direction overrides."""
     clean = "".join(" " if unicodedata.category(char) in ("Cc", "Cs") or char in _DIRECTIONS else char for char in text)
     return " ".join(clean.split())
 

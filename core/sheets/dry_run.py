@@ -29,10 +29,10 @@ def describe(requests: Sequence[VideoRequest], known: Collection[str], accounts:
     lines += [f"  {count} x {destination}" for destination, count in where.items()]
     lines.append("Cost: not known in advance, as no gateway documents reliable prices. Nothing was spent.")
     if new:
-        lines += ["The first ones:", *(f"  {_words(request)}" for request in new[:_SHOWN])]
+        lines += ["The first requests:", *(f"  {_words(request)}" for request in new[:_SHOWN])]
         account = able(new[0], accounts)[0]
         call = preview(account.gateway, check(new[0], account), account.base_url, account.route)
-        lines += ["The call for the first one:", json.dumps(call, ensure_ascii=False, indent=2)]
+        lines += ["The call for the first request:", json.dumps(call, ensure_ascii=False, indent=2)]
     return "\n".join(lines)
 
 

@@ -39,7 +39,7 @@ def expand(
     Args:
         table: the sheet.
         template: the prompt template; the table's own when None.
-        accounts: those that may make the videos.
+        accounts: those to use for the videos.
         on_bad_row: `stop` refuses the sheet when a row is bad, `skip` leaves the row out.
         limit: stop reading after that many videos.
 

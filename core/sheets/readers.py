@@ -83,7 +83,7 @@ def _xlsx(file: SheetFile) -> Table:
             raise unreadable(f"it unpacks to more than {MAX_UNPACKED // 1024**2} MiB", "several smaller ones")
         book = load_workbook(io.BytesIO(file.data), read_only=True, data_only=True)
     except (zipfile.BadZipFile, KeyError, OSError):
-        raise unreadable(f"{file.name!r} is no XLSX workbook", "the first worksheet of a workbook") from None
+        raise unreadable(f"{file.name!r} is not an XLSX workbook", "the first worksheet of a workbook") from None
     if not book.worksheets:
         raise unreadable(f"{file.name!r} has no worksheet", "the first worksheet of a workbook")
     sheet = book.worksheets[0]
@@ -157,7 +157,7 @@ def _jsonl(file: SheetFile) -> Table:
             try:
                 yield Row.of(f"row {number}", json.loads(line))
             except ValueError as error:
-                yield Row(f"row {number}", {}, [f"it is no JSON: {error}"])
+                yield Row(f"row {number}", {}, [f"it is not JSON: {error}"])
 
     return Table(rows())
 
@@ -166,7 +166,7 @@ def _json(file: SheetFile) -> Table:
     try:
         return read_document(json.loads(_text(file)))
     except (json.JSONDecodeError, RecursionError) as error:
-        raise unreadable(f"{file.name!r} is no JSON: {error}", "a list of rows, or a matrix") from None
+        raise unreadable(f"{file.name!r} is not JSON: {error}", "a list of rows, or a matrix") from None
 
 
 def _yaml(file: SheetFile) -> Table:
@@ -175,7 +175,7 @@ def _yaml(file: SheetFile) -> Table:
         return read_document(YAML(typ="safe", pure=True).load(_text(file)))  # pyright: ignore[reportUnknownMemberType]  # untyped
     except (YAMLError, RecursionError) as error:
         raise unreadable(
-            f"{file.name!r} is no YAML: {' '.join(str(error).split())[:300]}", "rows, or a matrix"
+            f"{file.name!r} is not YAML: {' '.join(str(error).split())[:300]}", "rows, or a matrix"
         ) from None
 
 

@@ -117,7 +117,7 @@ def _split(cells: Mapping[str, JsonValue], problems: list[Problem]) -> tuple[dic
     values = {name: _portable(name, value) for name, value in cells.items() if name in _FIELDS and name != "options"}
     options = cells.get("options", {})
     if not isinstance(options, dict):
-        problems.append(Problem("options", f"{shorten(repr(options))} is no object", 'such as {"watermark": true}'))
+        problems.append(Problem("options", f"{shorten(repr(options))} is not an object", 'such as {"watermark": true}'))
         return values, {}
     nested = copy.deepcopy(cast("dict[str, Any]", options))
     for name, value in cells.items():
@@ -172,7 +172,7 @@ def _takes(values: dict[str, Any], problems: list[Problem]) -> int | None:
     if "take" in values:
         problems.append(Problem("takes", "the row has a take too", "take for one video, or takes for several"))
     if not takes.isdecimal() or not 1 <= int(takes) <= MAX_TAKES:
-        problems.append(Problem("takes", f"{shorten(takes)!r} is no number of takes", f"1 to {MAX_TAKES}"))
+        problems.append(Problem("takes", f"{shorten(takes)!r} is not a number of takes", f"1 to {MAX_TAKES}"))
         return None
     return int(takes)
 

@@ -42,7 +42,7 @@ def read(location: str, *, at_most: int, bucket: Bucket | None = None) -> SheetF
     Raises:
         RequestError: there is no such file, or it is too large.
         StoreError: S3 refused the request.
-        StoreUnavailableError: the server cannot be reached or has no capacity just now.
+        StoreUnavailableError: the server cannot be reached or has no capacity for now.
     """
     scheme, separator, rest = location.partition("://")
     if not separator:

@@ -17,7 +17,7 @@ ETag = str
 JSON = "application/json"
 
 LEFTOVER_AGE = 24 * 3600.0
-"""Seconds after which a partial object is a leftover: far longer than any transfer takes."""
+"""Seconds after which a partial object counts as a leftover: far longer than any transfer."""
 
 ADVICE = "Use a store that honours conditional writes: docs/stores.md names some"
 
@@ -30,7 +30,7 @@ class ObjectStore(ABC):
     """Named objects, read and written by many threads and many machines at once.
 
     Names are relative and "/"-separated (`checked_name`). Every method raises `StoreError` when the store refuses or
-    is out of reach; the message says what to do.
+    cannot be reached; the message says what to do.
     """
 
     @abstractmethod
@@ -111,14 +111,14 @@ class ObjectStore(ABC):
             self._must_refuse(lambda: self.replace(probe, b"4", first), "replaces an object that changed (If-Match)")
             found = self.read(probe)
             if found is None or found[0] != b"3":
-                raise StoreError(f"{self.uri(probe)}: what was written cannot be read back; use another store")
+                raise StoreError(f"{self.uri(probe)}: the written object cannot be read back; use another store")
             self._must_agree(probe, second)
         finally:
             self.delete(probe)
         _proven.add(self.place)
 
     def prove(self) -> None:
-        """`check`, unless this process has done so for this place: to be called before anything is paid for.
+        """`check`, once per process and location: to be called before anything is paid for.
 
         Raises:
             StoreError: as `check` does.
@@ -129,11 +129,11 @@ class ObjectStore(ABC):
 
     @property
     def place(self) -> str:
-        """What tells this place from all others."""
+        """Unique identity of this location."""
         return self.uri("")
 
     def dangers(self) -> list[str]:
-        """What may remove records behind our back, each in one sentence; whoever loses a record pays again."""
+        """External ways in which records may be removed, each in one sentence; a lost record is paid again."""
         return []
 
     def _must_agree(self, name: str, written: ETag) -> None:
@@ -141,7 +141,7 @@ class ObjectStore(ABC):
         if found is None or found[1] != written:
             raise StoreError(
                 f"{self.uri('')}: an object that was written as ETag {written} is read as {found and found[1]}; a "
-                f"record could not be changed after that. See whether a proxy or a cache changes ETags. {ADVICE}"
+                f"record could not be changed after that. Check whether a proxy or a cache changes ETags. {ADVICE}"
             )
 
     def _must_refuse(self, write: Callable[[], object], fault: str) -> None:

@@ -108,7 +108,7 @@ class Folder(ObjectStore):
             file = half.open("wb")
         try:
             with file:
-                # Outside `_explained`: an OSError of the source is not an error of the disk.
+                # Outside `_explained`: an OSError of the source is not a disk error.
                 while chunk := source.read(_CHUNK):
                     with _explained(target):
                         file.write(chunk)

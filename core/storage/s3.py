@@ -137,7 +137,7 @@ class Bucket(ObjectStore):
         }
         try:
             with self._explained(key):
-                # Buffered, as boto takes a short read for the end of the stream.
+                # Buffered, as boto treats a short read as the end of the stream.
                 self._client.upload_fileobj(
                     io.BufferedReader(raw, _PART), self.bucket, key, ExtraArgs=extra, Config=_TRANSFER
                 )

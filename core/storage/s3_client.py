@@ -54,8 +54,8 @@ def client(options: S3Options = DEFAULTS) -> S3Client:
     try:
         session: Any = boto3.session.Session(
             aws_access_key_id=options.aws_access_key_id,
-            aws_secret_access_key=_told(options.aws_secret_access_key),
-            aws_session_token=_told(options.aws_session_token),
+            aws_secret_access_key=_revealed(options.aws_secret_access_key),
+            aws_session_token=_revealed(options.aws_session_token),
             region_name=options.region_name,
         )
         if options.role_arn:
@@ -83,7 +83,7 @@ def client(options: S3Options = DEFAULTS) -> S3Client:
         raise StoreError(f"no S3 client: boto3 does not accept endpoint_url {options.endpoint_url!r}") from None
 
 
-def _told(secret: SecretStr | None) -> str | None:
+def _revealed(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None
 
 

@@ -1,4 +1,4 @@
-"""What a bucket's settings may do to records: what vanishes is paid again."""
+"""Bucket settings that may remove records: a lost record is paid again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NONE = frozenset({"NoSuchLifecycleConfiguration", "404"})
 
 
 def dangers(client: S3Client, bucket: str, base: str) -> list[str]:
-    """What the settings of a bucket may do to objects whose keys begin with `base`, each in one sentence."""
+    """Effects of a bucket's settings on objects whose keys begin with `base`, each in one sentence."""
     return [*_lifecycle(client, bucket, base), *_versioning(client, bucket, base)]
 
 
@@ -30,9 +30,7 @@ def _lifecycle(client: S3Client, bucket: str, base: str) -> list[str]:
     except ClientError as error:
         if code_of(error) in _NONE:
             return []
-        return [
-            f"the lifecycle rules of {bucket} cannot be read ({code_of(error)}): see yourself that none expires records"
-        ]
+        return [f"the lifecycle rules of {bucket} cannot be read ({code_of(error)}): check that none expires records"]
     found: list[str] = []
     for rule in rules:
         given = rule.get("Filter", {})
@@ -45,7 +43,7 @@ def _lifecycle(client: S3Client, bucket: str, base: str) -> list[str]:
         expiry = rule.get("Expiration", {})
         if "Days" in expiry or "Date" in expiry:
             when = f"after {expiry['Days']} days" if "Days" in expiry else f"on {expiry['Date']:%Y-%m-%d}"
-            found.append(f"{name} removes records {when}, and what they kept from being paid twice is paid again")
+            found.append(f"{name} removes records {when}, and their videos would be paid again")
         if any(
             to == "GLACIER" or "ARCHIVE" in to
             for to in (str(t.get("StorageClass")) for t in rule.get("Transitions", []))
@@ -66,12 +64,10 @@ def _versioning(client: S3Client, bucket: str, base: str) -> list[str]:
             if marker.get("IsLatest") and _RECORD.search(marker.get("Key", ""))
         ]
     except ClientError as error:
-        return [
-            f"the versions in {bucket} cannot be listed ({code_of(error)}): see yourself that no record was deleted"
-        ]
+        return [f"the versions in {bucket} cannot be listed ({code_of(error)}): check that no record was deleted"]
     if not hidden:
         return []
     return [
         f"{len(hidden)} records in {bucket} were deleted, and their videos would be paid again; their versions are "
-        f"still there: remove the delete markers to restore them, first of all of {hidden[0]}"
+        f"still there: remove the delete markers to restore them, for example of {hidden[0]}"
     ]

@@ -1,1 +1,1 @@
-"""From a link into the store."""
+"""Transfer from a link into the store."""

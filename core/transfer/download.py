@@ -1,7 +1,7 @@
-"""The bytes of one finished video, over as many connections as it takes.
+"""Downloads one finished video, over several connections if needed.
 
-A connection that breaks is continued where it broke (Range with If-Range), or begun again where the server does not
-offer that. Everything is checked as it goes by: size, length, container, and for MP4 that the file has come to its end.
+A broken connection is resumed where it broke (Range with If-Range), or started over if the server does not
+support that. Everything is checked on the fly: size, length, container, and for MP4 that the file is complete.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from prefect_omnivideo.core.transfer.fetch import Source, fetch
 from prefect_omnivideo.core.transfer.url_policy import safe_url
 
 LONGEST_DELAY = 120.0
-"""Seconds; a server that asks for a longer pause is asked again after this one."""
+"""Seconds; a longer `Retry-After` is cut to this."""
 ENOUGH = 8 * 1024 * 1024
-"""Bytes after which a continued connection that breaks again does not count as a failed attempt."""
+"""Bytes after which a resumed connection that breaks again does not count as a failed attempt."""
 
 
 SLOWEST = 8 * 1024
-"""Bytes per second; a connection that brings less over a whole `SLOW_WINDOW` is broken off, and continued anew."""
+"""Bytes per second; a connection that is slower over a whole `SLOW_WINDOW` is closed and resumed."""
 SLOW_WINDOW = 60.0
 """Seconds."""
 LONGEST = 3600.0
@@ -42,10 +42,10 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 class InterruptedTransferError(TransferError):
-    """The download broke off or could not begin; another attempt may do better.
+    """The download broke off or could not start; another attempt may succeed.
 
     Attributes:
-        retry_after: seconds the server asks to wait, or None when it does not say.
+        retry_after: seconds the server asks to wait, or None if it does not say.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
@@ -54,11 +54,11 @@ class InterruptedTransferError(TransferError):
 
 
 class Download:
-    """One download: `pieces()` gives its bytes, and the attributes what is known of them so far.
+    """One download: `pieces()` yields its bytes, and the attributes describe those so far.
 
     Attributes:
-        size: bytes given so far.
-        is_complete: whether all of them were given and found whole.
+        size: bytes yielded so far.
+        is_complete: whether all bytes were yielded and checked.
     """
 
     def __init__(
@@ -87,14 +87,14 @@ class Download:
 
     @property
     def sha256(self) -> str:
-        """Of the bytes given so far, in hexadecimal digits."""
+        """Hash of the bytes yielded so far, in hexadecimal digits."""
         return self._sha256.hexdigest()
 
     def pieces(self) -> Generator[Container | bytes]:
-        """First the container, then the file. A container that comes later means: forget all, it begins again.
+        """First the container, then the bytes. A later container means: discard everything, it starts over.
 
         Raises:
-            TransferError: and its kinds, see `transfer`.
+            TransferError: and its subclasses, see `transfer`.
         """
         if self._source.is_inline:
             yield from self._inline()
@@ -117,7 +117,7 @@ class Download:
             raise TransferError(f"{error}; given up after {self._attempts} attempts") from error
 
     def _inline(self) -> Generator[Container | bytes]:
-        """The file that the link itself holds, decoded piece by piece."""
+        """The file in a `data:` link, decoded piece by piece."""
         text = self._source.url.partition(",")[2]
         try:
             for start in range(0, len(text), _BASE64_PIECE):
@@ -128,21 +128,21 @@ class Download:
                 yield from self._take(piece)
             yield from self._take(base64.b64decode(self._text + "=" * (-len(self._text) % 4)))
         except binascii.Error as error:
-            raise NotAVideoError(f"what the answer holds is no base64: {error}") from None
+            raise NotAVideoError(f"the answer's content is not base64: {error}") from None
         yield from self._finish()
         self.is_complete = True
 
     def _connection(self) -> Generator[Container | bytes, None, bool]:
-        """What one connection gives. Returns whether that was the rest of the file."""
+        """The bytes of one connection. Returns whether that was the rest of the file."""
         with self._open() as response:
             began_at = self._begin(response)
             try:
-                # Without a thread that reads ahead: it brought 0 to 13 % on 100 MB into SeaweedFS with slow requests,
-                # and cost 8 MiB more for each transfer.
+                # No read-ahead thread: it gained 0 to 13 % on 100 MB into SeaweedFS with slow requests,
+                # and cost 8 MiB more per transfer.
                 for piece in self._paced(response.iter_raw()):
                     yield from self._take(piece)
                 if self._total is not None and self.size != self._total:
-                    raise httpx.RemoteProtocolError("a part of what was asked for")
+                    raise httpx.RemoteProtocolError("part of the requested range")
             except httpx.TransportError as error:
                 if began_at and self.size - began_at >= ENOUGH:
                     return False
@@ -153,9 +153,9 @@ class Download:
 
     @contextmanager
     def _open(self) -> Generator[httpx.Response]:
-        """The answer that holds the bytes: all of them, or those that are still missing."""
+        """The response with the bytes: all of them, or those that are still missing."""
         headers = {"Accept-Encoding": "identity"}
-        if not self._validator:  # nothing would tell whether the rest belongs to the same file
+        if not self._validator:  # without it the rest may belong to another file
             self._start_over()
         if self.size:
             headers |= {"Range": f"bytes={self.size}-", "If-Range": self._validator}
@@ -173,19 +173,19 @@ class Download:
             return
         if status == 416 and self.size:
             self._start_over()
-            raise InterruptedTransferError(f"{safe_url(url)}: cannot be continued")
+            raise InterruptedTransferError(f"{safe_url(url)}: cannot be resumed")
         said = f"{safe_url(url)}: answered {status}"
         if status == 401 and with_key:
             raise TransferError(f"{said}: the API key of {safe_url(self._source.base_url)} is not accepted")
         if status in (403, 404, 410) or (400 <= status < 500 and self._source.has_expired):
-            raise LinkExpiredError(f"{said}: the link is no longer good; asking for the job again gives a fresh one")
+            raise LinkExpiredError(f"{said}: the link is no longer valid; polling the job again gives a new one")
         if status in (202, 408, 425, 429) or status >= 500:
             pause = retry_after(Answer(status, response.headers, None))
             raise InterruptedTransferError(said, retry_after=pause)
         raise TransferError(f"{said}: {self._quote(next(response.iter_raw(), b''))}")
 
     def _begin(self, response: httpx.Response) -> int:
-        """Prepare for the bytes of an answer. Returns the position of the first, and starts over where that is 0."""
+        """Prepare for the bytes of a response. Returns the position of the first, and starts over if that is 0."""
         etag = response.headers.get("etag", "")
         if response.status_code == 206:
             part = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
@@ -196,7 +196,7 @@ class Download:
                 or (etag and self._validator.startswith('"') and etag != self._validator)
             ):
                 self._start_over()
-                raise InterruptedTransferError(f"{self._place}: was continued with something else")
+                raise InterruptedTransferError(f"{self._place}: was resumed with other content")
             return self.size
         self._start_over()
         length = response.headers.get("content-length", "")
@@ -217,7 +217,7 @@ class Download:
         self._validator = ""
 
     def _paced(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Breaks off a connection that only trickles. Time that the store takes is not the connection's."""
+        """Closes a connection that is too slow. Time spent in the store does not count."""
         waited, brought, asked_at = 0.0, 0, self._now()
         for piece in pieces:
             waited, brought = waited + self._now() - asked_at, brought + len(piece)
@@ -251,7 +251,7 @@ class Download:
         self._head = b""
 
     def _finish(self) -> Iterator[Container | bytes]:
-        """The end has come: is it the end of the file?"""
+        """At the end of the data: check that the file is complete."""
         if self._container is None:
             yield from self._recognise()
         if self._container in (MP4, QUICKTIME):
@@ -274,11 +274,11 @@ class Download:
         )
 
     def _quote(self, body: bytes) -> str:
-        """The beginning of a text in an error message, without anything that may be secret."""
+        """The beginning of a response for an error message, without anything that may be secret."""
         text = " ".join(body[:HEAD].decode("utf-8", "replace").split())
         text = "".join(char for char in text if char.isprintable())
         text = redact(text, self._source.key.get_secret_value() if self._source.key else "")
-        text = re.sub(r"[\w+/=.-]{24,}", HIDDEN, text)  # nothing that long is a word
+        text = re.sub(r"[\w+/=.-]{24,}", HIDDEN, text)  # too long for a word
         return repr(text[:200]) if text else "an empty answer"
 
 

@@ -1,4 +1,4 @@
-"""One GET for the bytes of a finished video, behind any redirects."""
+"""One GET for the bytes of a finished video, following redirects."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Source:
 
     Attributes:
         url: the result link, or the gateway's own content endpoint.
-        base_url: the account's base URL; its origin alone is given the key.
+        base_url: the account's base URL; only its origin gets the key.
         key: the account's API key, sent as a Bearer token.
-        expires_at: when the link stops working, where the gateway tells. It is tried all the same (clocks differ); but
-            what goes wrong after that moment is a `LinkExpiredError`.
+        expires_at: when the link expires, if reported. It is tried anyway (clocks differ); but
+            an error after that moment is a `LinkExpiredError`.
     """
 
     url: str = field(repr=False)
@@ -38,7 +38,7 @@ class Source:
 
     @property
     def host(self) -> str:
-        """The host of the link; empty for a link that holds the file itself."""
+        """The host of the link; empty for a `data:` link."""
         return "" if self.is_inline else origin(self.url)[1]
 
     @property
@@ -48,12 +48,12 @@ class Source:
 
     @property
     def has_expired(self) -> bool:
-        """Whether the link's time is over."""
+        """Whether the link has expired."""
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
 
 class Fetched(NamedTuple):
-    """The answer behind the redirects: which URL gave it, and whether that was given the key."""
+    """The response after redirects: which URL sent it, and whether that URL got the key."""
 
     response: httpx.Response
     url: str
@@ -62,15 +62,15 @@ class Fetched(NamedTuple):
 
 @contextmanager
 def fetch(source: Source, headers: Mapping[str, str], timeout: float) -> Generator[Fetched]:
-    """Ask for a source and follow its redirects, each of which is checked like the link itself.
+    """Request a source and follow its redirects, each of which is checked like the link itself.
 
-    The key goes to the origin of `base_url` alone. A redirect that leaves it loses the key for good, even if a later
+    The key goes only to the origin of `base_url`. A redirect that leaves it drops the key for good, even if a later
     one leads back.
 
     Args:
-        source: what to ask for.
+        source: what to request.
         headers: sent with every request.
-        timeout: seconds of silence after which the connection counts as broken.
+        timeout: seconds without data after which the connection counts as broken.
 
     Raises:
         TransferError: a link that must not be followed, or too many redirects.
@@ -101,7 +101,7 @@ def _get(url: str, headers: Mapping[str, str], key: SecretStr | None, timeout: f
     request = httpx.Request(
         "GET",
         url,
-        # As bytes: an encoding error would quote what could not be encoded.
+        # As bytes: an encoding error would quote the header.
         headers={name.encode(): value.encode("utf-8", "replace") for name, value in fields.items()},
         extensions={"timeout": httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)).as_dict()},
     )
@@ -109,7 +109,7 @@ def _get(url: str, headers: Mapping[str, str], key: SecretStr | None, timeout: f
         try:
             response = transport.handle_request(request)
         except httpx.LocalProtocolError:  # its message quotes the header
-            raise TransferError("the API key cannot be sent: it is no valid HTTP header value") from None
+            raise TransferError("the API key cannot be sent: it is not a valid HTTP header value") from None
         try:
             yield response
         finally:
@@ -120,4 +120,4 @@ def _join(url: str, location: str) -> str:
     try:
         return str(httpx.URL(url).join(location))
     except httpx.InvalidURL:
-        raise TransferError(f"{safe_url(url)}: redirects to something that is no URL") from None
+        raise TransferError(f"{safe_url(url)}: redirects to something that is not a URL") from None

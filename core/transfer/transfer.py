@@ -1,4 +1,4 @@
-"""From a link into the store: one pass over the bytes, in constant memory whatever the size."""
+"""Transfer from a link into the store: one pass over the bytes, in constant memory whatever the size."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Transferred:
     """A video that is in the store now.
 
     Attributes:
-        name: its name there, with the ending that its container has.
+        name: its name there, with the container's ending.
         size: bytes.
-        sha256: hexadecimal digits, of the bytes as they went by.
-        content_type: by the container found, whatever the server said.
-        host: of the link; the rest of the link may be a signature.
+        sha256: hexadecimal digits, of the downloaded bytes.
+        content_type: by the container, whatever the server said.
+        host: of the link; the rest of the link may hold a signature.
         seconds: from the first request until it was visible.
     """
 
@@ -57,24 +57,24 @@ def transfer(
     attempts: int = 5,
     delay: float = 5.0,
 ) -> Transferred:
-    """Bring a finished video into the store, under `name` and the ending of its container.
+    """Download a finished video into the store, under `name` and the ending of its container.
 
-    It appears there only when it is whole. What broke off is continued, or begun again.
+    It appears there only when it is complete. A broken download is resumed, or started over.
 
     Args:
-        source: where it can be fetched.
-        store: where it goes.
+        source: where to fetch it.
+        store: where to put it.
         name: its name in the store, without an ending.
-        max_bytes: a file larger than this is refused as soon as that shows.
-        metadata: kept with the object where the store has room for it.
-        timeout: seconds of silence after which a connection counts as broken.
-        attempts: how often in a row it may fail to bring anything.
+        max_bytes: a file larger than this is refused as soon as that is known.
+        metadata: stored with the object if the store supports it.
+        timeout: seconds without data after which a connection counts as broken.
+        attempts: how often in a row it may fail without progress.
         delay: seconds before the second attempt; doubled each time, up to eight times as long. A server's
-            `Retry-After` goes first.
+            `Retry-After` takes precedence.
 
     Raises:
-        LinkExpiredError: answered 403, 404 or 410; poll the job again for a fresh link.
-        NotAVideoError: the bytes are no video: an error page, JSON, nothing at all.
+        LinkExpiredError: answered 403, 404 or 410; poll the job again for a new link.
+        NotAVideoError: the bytes are not a video: an error page, JSON, nothing at all.
         TransferError: everything else that is wrong with the link or the bytes.
         StoreError: the store refused.
     """
@@ -106,7 +106,7 @@ def transfer(
 
 
 class _BegunAgainError(Exception):
-    """What the store has been given so far is void."""
+    """The bytes written to the store so far are invalid."""
 
     def __init__(self, container: Container) -> None:
         super().__init__(container)
@@ -114,7 +114,7 @@ class _BegunAgainError(Exception):
 
 
 class _Body(io.RawIOBase):
-    """The pieces as a file. Readers want `BufferedReader` around it: S3's takes a short read for the end."""
+    """The pieces as a file. Readers want `BufferedReader` around it: S3's treats a short read as the end."""
 
     def __init__(self, pieces: Iterator[Container | bytes]) -> None:
         self._pieces = pieces

@@ -1,12 +1,12 @@
-"""Which links may be followed, and which may be given the key.
+"""Which links may be followed, and which may get the key.
 
-A result link comes from the gateway's answer: it is input, and could point at a machine inside the house. So a link to
-a private address is refused, unless the account's own base URL is such an address (a gateway run at home). Plain http
-is followed, without the key: a paid video behind an old-fashioned link would be lost otherwise.
+A result link comes from the gateway's answer: untrusted, and could point into the internal network. So a link to
+a private address is refused, unless the account's own base URL is such an address (a self-hosted gateway). Plain http
+is followed, without the key: a paid video behind a plain http link would be lost otherwise.
 
 The addresses a name resolves to are checked before the connection, and the address really connected to again after it
 (`check_peer`): a name that changes its address in between (DNS rebinding) can provoke a GET without the key, and no
-byte of the answer is kept. Through a proxy only literal addresses can be checked; names are the proxy's to judge.
+byte of the answer is kept. Through a proxy only literal addresses can be checked; names are resolved by the proxy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port of a URL, in their normal form.
 
     Raises:
-        TransferError: no absolute http or https URL.
+        TransferError: not an absolute http or https URL.
     """
     parsed = _parse(url)
     return parsed.scheme, parsed.host, _PORTS[parsed.scheme] if parsed.port is None else parsed.port
@@ -64,7 +64,7 @@ def check_link(url: str, base_url: str) -> None:
 
 
 def check_peer(response: httpx.Response, url: str, base_url: str) -> None:
-    """Refuse an answer that came from a private address after all; `check_link` has seen the name, not the connection.
+    """Refuse a response from a private address; `check_link` checked the name, not the connection.
 
     Raises:
         TransferError: as in `check_link`.
@@ -79,7 +79,7 @@ def check_peer(response: httpx.Response, url: str, base_url: str) -> None:
 
 
 def is_private(host: str) -> bool:
-    """Whether a host is anything but public: an address that is not that of one public machine, or a name of a house.
+    """Whether a host is not public: an address that is not a public unicast one, or a local name.
 
     Names are not resolved.
     """
@@ -106,11 +106,11 @@ def proxy_for(url: str) -> str | None:
 
 
 def _parse(url: str) -> httpx.URL:
-    """By the parser that also makes the request: two parsers could disagree about the host."""
+    """With the parser that also makes the request: two parsers could disagree about the host."""
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, TypeError):
-        raise TransferError("link refused: it is no URL") from None  # the message could quote a signature
+        raise TransferError("link refused: it is not a URL") from None  # the message could quote a signature
     if parsed.port is not None and not 0 < parsed.port < 65536:
         raise TransferError("link refused: it has no valid port")
     if parsed.scheme not in _PORTS or not parsed.host:
@@ -119,7 +119,7 @@ def _parse(url: str) -> httpx.URL:
 
 
 def _addresses(url: str) -> list[str]:
-    """Every address of a URL's host, by the resolver that also connects: it knows 127.1 and 0x7f000001 as well."""
+    """Every address of a URL's host, by the resolver that also connects: it resolves 127.1 and 0x7f000001 as well."""
     parsed = _parse(url)
     host = parsed.raw_host.decode("ascii")
     proxied = proxy_for(url) is not None
@@ -132,12 +132,12 @@ def _addresses(url: str) -> list[str]:
             return []
         raise
     except UnicodeError:
-        raise TransferError("link refused: its host is no valid name") from None
+        raise TransferError("link refused: its host is not a valid name") from None
     return [str(address[0]) for *_, address in found]
 
 
 def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address inside an IPv6 one that is only its wrapping (mapped, 6to4, NAT64), else the address itself."""
+    """The IPv4 address embedded in an IPv6 one (mapped, 6to4, NAT64), else the address itself."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:

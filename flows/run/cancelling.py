@@ -31,7 +31,7 @@ from prefect_omnivideo.tasks.events import announce_video
 async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Log the jobs that the gateways still process and bill, and cancel them where the credentials say so.
 
-    Runs after the flow run has stopped, so nothing is submitted any more. A job that goes on at a gateway stays
+    Runs after the flow run has stopped, so nothing is submitted any more. A job that continues at a gateway stays
     `submitted`: the next run of the batch, or `collect_videos`, downloads its video.
     """
     log = flow_run_logger(flow_run) if flow_run.id else get_logger("omnivideo")
@@ -56,7 +56,7 @@ async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: St
 async def cancel_shards(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Cancel the shards too, wherever they run, so that nothing more is spent.
 
-    Each of them logs the jobs that go on at the gateways.
+    Each of them logs the jobs that continue at the gateways.
     """
     alive = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
     mine = FlowRunFilter(
@@ -66,14 +66,16 @@ async def cancel_shards(flow: Flow[Any, Any], flow_run: FlowRun, state: State[An
     async with get_client() as client:
         for shard in await client.read_flow_runs(flow_run_filter=mine):
             await client.set_flow_run_state(shard.id, Cancelling())
-            flow_run_logger(flow_run).warning("cancelled %s; its log lists what goes on at the gateways", shard.name)
+            flow_run_logger(flow_run).warning(
+                "cancelled %s; its log lists the jobs that continue at the gateways", shard.name
+            )
 
 
 async def _cancel(record: VideoRecord, owner: GatewayCredentials | None, records: Records, log: Log) -> str:
     """Cancel one job where its credentials say so. Returns one sentence about the result."""
     attempt = record.attempt
     job = f"{record.stem} (task {attempt.task_id} of account {attempt.account})"
-    goes_on = f"{job} goes on and is billed; the next run of batch {record.batch} collects it"
+    goes_on = f"{job} continues and is billed; the next run of batch {record.batch} collects it"
     if not (isinstance(owner, TwelveAICredentials) and owner.cancel_remote_jobs):
         return goes_on
     try:

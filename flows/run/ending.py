@@ -15,14 +15,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 INCOMPLETE = "Incomplete"
-"""Name of the state, of the type Failed, of a run that leaves videos at the gateways which were paid for."""
+"""Name of the state, of the type Failed, of a run with paid videos that are not stored yet."""
 
 
 class BatchFailedError(OmniVideoError):
     """Some videos of a batch failed or have an unknown outcome. The others are stored.
 
     Attributes:
-        report: what became of every video.
+        report: the outcome of every video.
     """
 
     def __init__(self, message: str, report: BatchReport) -> None:
@@ -33,7 +33,7 @@ class BatchFailedError(OmniVideoError):
 class BatchIncompleteError(BatchFailedError):
     """Some videos of a batch were paid for and are not in the store yet; others may have failed.
 
-    The next run of the batch goes on with them, and so does `collect_videos`.
+    The next run of the batch continues with them, and so does `collect_videos`.
     """
 
     waiting_helps = True
@@ -46,14 +46,14 @@ class VideoIncompleteError(OmniVideoError):
 
 
 def is_open(record: VideoRecord) -> bool:
-    """Whether the video may still be stored: neither stored, nor failed, nor for a person to decide about."""
+    """Whether the video may still be stored: not stored, not failed, and not waiting for a person's decision."""
     return record.state not in (VideoState.STORED, VideoState.FAILED, VideoState.UNKNOWN)
 
 
 def may_end_incomplete(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Let the state of the flow run tell `BatchIncompleteError` and `VideoIncompleteError` from other failures.
+    """Make the flow run's state distinguish `BatchIncompleteError` and `VideoIncompleteError` from other failures.
 
-    Whoever calls the flow from Python is raised the error all the same.
+    The error is still raised to Python callers of the flow.
     """
 
     @wraps(work)
@@ -70,7 +70,7 @@ def may_end_incomplete(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable
 
 
 def _is_last_try() -> bool:
-    """Whether Prefect takes a state that is returned for the end: it goes on after an error alone."""
+    """Whether Prefect treats a returned state as final: it retries only after an error."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return False

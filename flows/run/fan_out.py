@@ -15,7 +15,7 @@ T = TypeVar("T")
 Accounts = frozenset[int]
 """Positions in a list of credentials."""
 ACCOUNT_ERRORS = (NoBalanceError, UnauthorizedError)
-"""Refusals that concern the account, not the request: another account may well take it."""
+"""Refusals that concern the account, not the request: another account may accept it."""
 
 
 def eligible(
@@ -60,21 +60,21 @@ async def fan_out(
 ) -> None:
     """Make every item with one of its accounts, as many at a time as each account allows.
 
-    An account takes the next item when it has room, so a slow gateway never holds up a fast one. An account that
-    refuses an item for a reason of its own (`ACCOUNT_ERRORS`: nothing was spent) is given no more of the kind, and the
+    An account takes the next item when it has room, so a slow gateway never delays a fast one. An account that
+    refuses an item for a reason of its own (`ACCOUNT_ERRORS`: nothing was spent) gets no more of that kind, and the
     item goes to the others.
 
     Args:
         make: raises nothing but `ACCOUNT_ERRORS`.
-        give_up: told of each item that no account is left for, and the last refusal.
-        model: the model that an item is for; a key may be good for some models and not for others.
+        give_up: called with each item that no account is left for, and the last refusal.
+        model: the model that an item is for; a key may be valid for some models only.
     """
     waiting: dict[tuple[Accounts, str], deque[T]] = {}
     for item, accounts in work:
         waiting.setdefault((accounts, model(item)), deque()).append(item)
     busy: Counter[int] = Counter()
     rested: set[tuple[int, str | None]] = set()
-    """Accounts that get nothing more: nothing at all, or nothing of a model."""
+    """Accounts that get no more items: none at all, or none of a model."""
 
     def serves(index: int, accounts: Accounts, name: str) -> bool:
         return index in accounts and rested.isdisjoint({(index, None), (index, name)})
@@ -85,7 +85,7 @@ async def fan_out(
         return min(mine, key=lambda kind: len(kind[0])) if mine else None
 
     def rest(index: int, name: str, error: Exception) -> None:
-        """Accounts rest; what is left to none of them is given up."""
+        """Exclude accounts; items that no account is left for are given up."""
         rested.add((index, name if isinstance(error, UnauthorizedError) and error.http_status != 401 else None))
         for kind, queue in waiting.items():
             if not any(serves(other, *kind) for other in kind[0]):
@@ -104,7 +104,7 @@ async def fan_out(
             fill()
 
         def fill() -> None:
-            """Give every account with room its next item, in turns."""
+            """Give every account with room its next item, round robin."""
             free = set(range(len(credentials)))
             while free:
                 for index in sorted(free):

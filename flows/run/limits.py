@@ -31,7 +31,7 @@ async def limited(accounts: Sequence[GatewayCredentials]) -> frozenset[str]:
 
 @asynccontextmanager
 async def slot(account: GatewayCredentials, limits: frozenset[str]) -> AsyncGenerator[None]:
-    """A slot of the account's limit for one job; nothing to wait for if there is no limit."""
+    """A slot of the account's limit for one job; no wait if there is no limit."""
     if limit_name(account) not in limits:
         yield
         return

@@ -16,9 +16,9 @@ WITHOUT_A_RUN = "without-a-run"
 
 
 class Origin(NamedTuple):
-    """Where a run comes from: the outermost run around it, and when that was to start, in UTC.
+    """Where a run comes from: the outermost run around it, and its scheduled start, in UTC.
 
-    A parent that is retried starts new runs of the flows within it; what names a batch must not change then.
+    A retried parent starts new runs of its subflows; the batch name must not change then.
     """
 
     name: str

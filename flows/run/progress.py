@@ -21,7 +21,7 @@ from prefect_omnivideo.tasks.showing import only_shows
 SECONDS_BETWEEN = 3.0
 """Seconds between two updates of the progress: the server stores each of them."""
 LONGEST_UPDATE = 10.0
-"""Seconds that an update of the progress may take: a video waits for it."""
+"""Timeout of a progress update, in seconds: a video waits for it."""
 MOST_ROWS = 1000
 """Rows of the table of videos; `report.json` has them all."""
 
@@ -55,7 +55,7 @@ class Progress:
 
 
 async def show_report(report: BatchReport) -> None:
-    """The report as a page, and a table with one row a video."""
+    """The report as a page, and a table with one row per video."""
     with only_shows("the report"):
         await acreate_markdown_artifact(report.markdown(), key="omnivideo-report", description=report.summary())
     with only_shows("the table of videos"):

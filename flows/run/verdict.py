@@ -46,10 +46,10 @@ class Outcome:
 
     @asynccontextmanager
     async def of(self, request: VideoRequest) -> AsyncGenerator[None]:
-        """Work on one video: its trouble, of whatever kind, must not stop the others.
+        """Work on one video: no error of it may stop the others.
 
         Raises:
-            NoBalanceError, UnauthorizedError: the account's trouble; another one may make the video.
+            NoBalanceError, UnauthorizedError: the account's problem; another one may make the video.
         """
         try:
             with _results_of_its_own():
@@ -57,7 +57,7 @@ class Outcome:
         except ACCOUNT_ERRORS as error:
             self._log.warning("%r goes to another account, if there is one: %s", shorten(request.prompt, 60), error)
             raise
-        except Exception as error:  # anything at all; it is reported with the video it concerns
+        except Exception as error:  # reported with its video
             self.give_up(request, error)
         done = len(self._made) + len(self._problems)
         text = f"{done} of {len(self._requests)} done, {len(self._made)} of them stored"
@@ -76,7 +76,7 @@ class Outcome:
 
         Raises:
             BatchIncompleteError: videos that were paid for are not stored yet.
-            BatchFailedError: videos failed, or nobody knows.
+            BatchFailedError: videos failed, or have an unknown outcome.
         """
         for request in self._requests:
             if request.key in self._problems:
@@ -106,7 +106,7 @@ class Outcome:
         return report
 
     async def _look_up(self, request: VideoRequest) -> None:
-        """Read the record: what the store holds counts, not what this run saw."""
+        """Read the record: the store is authoritative, not what this run saw."""
         try:
             found = await on_records(self._records.load, self.batch, request)
         except StoreError:
@@ -116,7 +116,7 @@ class Outcome:
 
 
 def goes_on(count: int, batch: str) -> str:
-    """How the videos come home that a run leaves at the gateways."""
+    """How to collect the paid videos that a run did not store."""
     return (
         f"{count} of them may have been paid and can still be collected: run batch {batch} again, or "
         f"collect_videos({batch!r}, ...); neither pays again"
@@ -124,7 +124,7 @@ def goes_on(count: int, batch: str) -> str:
 
 
 async def written(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
-    """The report, written as `write_report` does; unwritten where that fails for any reason: it only shows what is."""
+    """The report, written as `write_report` does; unwritten if that fails for any reason: it is informational."""
     try:
         return await on_records(write_report, records, report, known, log)
     except Exception as error:
@@ -133,7 +133,7 @@ async def written(records: Records, report: BatchReport, known: Mapping[str, Pac
 
 
 def write_report(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
-    """Write gallery and report beside the videos; they show the whole batch, not one run alone.
+    """Write gallery and report beside the videos; they show the whole batch, not only one run.
 
     Args:
         known: records by name that need not be read again.
@@ -160,7 +160,7 @@ def write_report(records: Records, report: BatchReport, known: Mapping[str, Pack
 def _results_of_its_own() -> Generator[None]:
     """Prefect keeps all task results of a flow run to draw arrows in its graph: 13 KB per video, until the run ends.
 
-    Arrows connect the tasks of one video only, so each video is given its own results, which are freed with it.
+    Arrows connect the tasks of one video only, so each video gets its own results, which are freed with it.
     """
     run = FlowRunContext.get()
     if run is None:

@@ -135,7 +135,7 @@ def test_the_console_is_opened_with_both_its_credentials(kind: Any) -> None:
         ({"console_access_token": "very-secret"}, "both or neither"),
         ({"console_user_id": "42"}, "both or neither"),
         ({"console_access_token": "very-secret", "console_user_id": "me"}, "whole number"),
-        ({"console_access_token": "very-secret\n", "console_user_id": "42"}, "no HTTP header"),
+        ({"console_access_token": "very-secret\n", "console_user_id": "42"}, "an HTTP header cannot have"),
     ],
 )
 def test_half_a_console_or_a_bad_one_is_refused_and_not_shown(given: dict[str, str], says: str) -> None:

@@ -227,7 +227,7 @@ def test_the_answers_kept_with_a_video_are_shown(tmp_path: Path, omnivideo: Comm
     ("http", "text", "says"),
     [
         (200, '{"id": "v1", "status": "queued"}', ["accepted", '"v1"', '"path": "id"', "queued"]),
-        (503, "upstream connect error", ["unknown", "never sent again"]),
+        (503, "upstream connect error", ["unknown", "never retried"]),
         (200, '{"id": "v1", "state": "done", "out": {"mp4": "https://e.com/a?sig=0123456"}}', ["out.mp4", "a?***"]),
         (400, '{"code": "invalid_request", "message": "no", "data": null}', ["rejected", "refused", "no"]),
         (200, "<html>", ["unknown"]),

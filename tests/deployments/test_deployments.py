@@ -158,7 +158,7 @@ def test_a_cancelled_run_says_what_goes_on_and_leaves_it_to_be_collected(stage: 
             client.set_flow_run_state(run.id, Cancelling(), force=True)
         ended = server.ended(run)
         log = server.home / "cancelling-worker.log"
-        until(lambda: "goes on and is billed" in log.read_text(), START)
+        until(lambda: "continues and is billed" in log.read_text(), START)
     assert ended.state_name == "Cancelled"
     (record,) = _records(s3, "cancelled")
     assert record.state == VideoState.SUBMITTED

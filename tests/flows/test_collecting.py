@@ -107,7 +107,7 @@ async def test_cancelling_says_what_goes_on_and_leaves_it_to_be_collected(
     for record in by_gateway.values():
         assert record.state is VideoState.SUBMITTED
         assert str(record.attempt.task_id) in caplog.text
-    assert caplog.text.count("goes on and is billed; the next run of batch b collects it") == 2
+    assert caplog.text.count("continues and is billed; the next run of batch b collects it") == 2
     held.finish()
     assert len((await collect_videos("b", accounts, store)).stored) == 2, "nothing that was paid for is discarded"
 

@@ -154,7 +154,7 @@ async def test_values_the_form_would_refuse_are_refused_by_the_flow(
     for wrong in ({"limit": 0}, {"on_bad_row": "ignore"}):
         with pytest.raises(ParameterTypeError, match=next(iter(wrong))):
             await generate_from_sheet(str(sheet), account, store, **wrong)  # type: ignore[arg-type]  # on purpose
-    with pytest.raises(RequestError, match=r"sheet: \{day\} is no placeholder"):
+    with pytest.raises(RequestError, match=r"sheet: \{day\} is not a placeholder"):
         await generate_from_sheet("{day}.csv", account, store)
 
 

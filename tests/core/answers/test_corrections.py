@@ -51,7 +51,7 @@ def test_a_correction_that_finds_nothing_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("answers", "says"),
     [
-        ({"links": ["data[.url"]}, "is no JMESPath expression"),
+        ({"links": ["data[.url"]}, "is not a JMESPath expression"),
         ({"words": {"baked": "eaten"}}, "succeeded"),
         ({"link": ["x"]}, "link"),
     ],

@@ -35,7 +35,7 @@ _FIXED: dict[str, Any] = {"model": "omni-10s", "prompt": "x"}
         (_BASE | {"images": [_IMAGE] * 2}, "images", "1 or 3"),
         (_BASE | {"images": [_IMAGE] * 2, "image_urls": []}, "images", "1 or 3"),
         (_BASE | {"video_urls": [_VIDEO] * 2}, "video_urls", "at most 1"),
-        (_BASE | {"image_urls": ["a.png"]}, "image_urls.0", "no http(s) URL"),
+        (_BASE | {"image_urls": ["a.png"]}, "image_urls.0", "not an http(s) URL"),
         (_BASE | {"seed": 1}, "seed", "no such field"),
         (_FIXED | {"image_urls": [_IMAGE] * 8}, "image_urls", "at most 7"),
         (_FIXED | {"images": [_IMAGE] * 8}, "images", "at most 7"),

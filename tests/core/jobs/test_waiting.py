@@ -212,13 +212,13 @@ async def test_a_fresh_task_may_be_invisible_at_first(gateway: str, life: Life) 
 async def test_a_task_that_stays_unknown_is_out_of_sight_and_not_given_up(gateway: str, life: Life) -> None:
     record = await life.submit("lost [fault:gone]", gateway)
     began = life.clock.passed
-    with pytest.raises(OutOfSightError, match="looks again") as caught:
+    with pytest.raises(OutOfSightError, match="checks again") as caught:
         await life.wait(record)
     assert life.clock.passed - began >= OUT_OF_SIGHT_SECONDS
     assert life.job()["polls"] > OUT_OF_SIGHT_ANSWERS
     assert caught.value.evidence
     noted = await note(record, life.records, caught.value, life.log)
-    assert noted.state is VideoState.SUBMITTED, "a later run looks again"
+    assert noted.state is VideoState.SUBMITTED, "a later run checks again"
     assert "not known job" in noted.attempt.trouble
     assert noted.attempt.answers
 

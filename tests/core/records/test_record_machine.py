@@ -191,7 +191,7 @@ class RecordMachine(RuleBasedStateMachine):
         if actor.answered and not actor.is_dead:
             assert actor.jobs[0] in task_ids(found.record)
         elif attempt.task_id is None and attempt is found.record.attempt and found.record.state is FAILED:
-            assert was_settled(found.record), "only a person gives up what may have been paid"
+            assert was_decided_by_person(found.record), "only a person gives up what may have been paid"
 
     async def live(self, succeeds: bool) -> None:
         """What a flow does for one video; the gateway's answers and the bytes are made up."""
@@ -245,7 +245,7 @@ class RecordMachine(RuleBasedStateMachine):
                 assert old.failure is not None
                 assert old.failure.released or not old.failure.accepted, "what may have been paid is not sent again"
             if (old.state, new.state) == (FAILED, SUBMITTED):
-                assert was_settled(old), "only a person's decision gives way to better news"
+                assert was_decided_by_person(old), "only a person's decision gives way to better news"
                 self.is_its_business(actor, old)
         if old:
             assert task_ids(old) <= task_ids(new), "a task id is never forgotten"
@@ -272,7 +272,7 @@ def only_late_news(old: VideoRecord, new: VideoRecord) -> bool:
     return old.state is new.state and old.attempt == new.attempt and old.files == new.files
 
 
-def was_settled(record: VideoRecord) -> bool:
+def was_decided_by_person(record: VideoRecord) -> bool:
     """Whether it failed by a person's decision alone."""
     return record.failure is not None and record.failure.category == "abandoned"
 

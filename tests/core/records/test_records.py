@@ -113,7 +113,7 @@ def test_find_says_what_it_lacks(records: Records) -> None:
     with pytest.raises(StoreError, match="no video in batch 'monthly'"):
         records.find(key, "monthly")
     for bad in ("", "xyz", key + "0", "*"):
-        with pytest.raises(StoreError, match="is no key"):
+        with pytest.raises(StoreError, match="is not a key"):
             records.find(bad)
 
 

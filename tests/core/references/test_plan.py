@@ -115,7 +115,7 @@ UNUSABLE: list[tuple[str, dict[str, Any], str]] = [
     ("apimart", {"images": ("https://e.com/a.png", "gone.png")}, "images.1: there is no file 'gone.png'"),
     ("apimart", {"images": (".",)}, "images.0: '.' is a folder"),
     ("apimart", {"images": ("empty.png",)}, "images.0: 'empty.png' is empty"),
-    ("apimart", {"images": ("text.png",)}, "images.0: 'text.png' is no image, video or audio by its content"),
+    ("apimart", {"images": ("text.png",)}, "images.0: 'text.png' is not an image, video or audio by its content"),
     ("apimart", {"images": ("a\0b",)}, "cannot be the name of a file"),
     ("apimart", {"images": ("clip.mp4",)}, "images.0: 'clip.mp4' is video/mp4 (accepted: an image file)"),
     ("apimart", {"images": ("webp.png",)}, ".webp images are not supported (accepted: JPEG or PNG)"),
@@ -132,8 +132,8 @@ UNUSABLE: list[tuple[str, dict[str, Any], str]] = [
     ("apimart", {"images": ("s3://b/../a.png",)}, "a part of it begins with a dot"),
     ("apimart", {"images": ("s3://b/song.mp3",)}, "images.0: 's3://b/song.mp3' is audio/mpeg"),
     ("apimart", {"images": ("s3://b/a.webp",)}, ".webp images are not supported"),
-    ("apimart", {"images": ("file://host/a.png",)}, "no http(s) URL"),
-    ("apimart", {"images": ("gs://b/a.png",)}, "no http(s) URL"),
+    ("apimart", {"images": ("file://host/a.png",)}, "not an http(s) URL"),
+    ("apimart", {"images": ("gs://b/a.png",)}, "not an http(s) URL"),
     ("apimart", {"first_frame": "cat.png"}, "images, with the role described in the prompt"),
 ]
 
@@ -169,7 +169,7 @@ def test_documented_sizes(gateway: str, field: str, content: bytes, most: int, f
 
 
 def test_a_device_is_no_file() -> None:
-    assert "no regular file" in refusal({"images": ("/dev/zero",)}, "apimart")
+    assert "not a regular file" in refusal({"images": ("/dev/zero",)}, "apimart")
 
 
 def test_every_unusable_reference_is_named() -> None:

@@ -36,33 +36,33 @@ async def begun(work: Work, times: int = 1) -> None:
 async def test_once_for_all_who_ask_meanwhile_and_a_while_later() -> None:
     now = 0.0
     shared, work = Shared[int](lambda: now), Work()
-    asking = [asyncio.create_task(shared.get("a", work, good_for=10)) for _ in range(50)]
+    asking = [asyncio.create_task(shared.get("a", work, valid_for=10)) for _ in range(50)]
     await begun(work)
     work.go_on.set()
     assert await asyncio.gather(*asking) == [1] * 50
     now = 9.9
-    assert await shared.get("a", work, good_for=10) == 1
-    assert await shared.get("b", work, good_for=10) == 2
+    assert await shared.get("a", work, valid_for=10) == 1
+    assert await shared.get("b", work, valid_for=10) == 2
     now = 10
-    assert await shared.get("a", work, good_for=10) == 3
+    assert await shared.get("a", work, valid_for=10) == 3
 
 
 async def test_an_error_is_for_those_who_wait_and_is_not_kept() -> None:
     shared, work = Shared[int](), Work()
-    asking = [asyncio.create_task(shared.get("a", work, good_for=10)) for _ in range(5)]
+    asking = [asyncio.create_task(shared.get("a", work, valid_for=10)) for _ in range(5)]
     await begun(work)
     work.error = ValueError("no")
     work.go_on.set()
     assert [str(error) for error in await asyncio.gather(*asking, return_exceptions=True)] == ["no"] * 5
     work.error = None
-    assert await shared.get("a", work, good_for=10) == 2
+    assert await shared.get("a", work, valid_for=10) == 2
 
 
 async def test_who_gives_up_does_not_take_the_others_along() -> None:
     shared, work = Shared[int](), Work()
-    first = asyncio.create_task(shared.get("a", work, good_for=10))
+    first = asyncio.create_task(shared.get("a", work, valid_for=10))
     await begun(work)
-    second = asyncio.create_task(shared.get("a", work, good_for=10))
+    second = asyncio.create_task(shared.get("a", work, valid_for=10))
     await asyncio.sleep(0)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -74,12 +74,12 @@ async def test_who_gives_up_does_not_take_the_others_along() -> None:
 
 async def test_work_that_nobody_waits_for_ends() -> None:
     shared, work = Shared[int](), Work()
-    only = asyncio.create_task(shared.get("a", work, good_for=10))
+    only = asyncio.create_task(shared.get("a", work, valid_for=10))
     await begun(work)
     only.cancel()
     with pytest.raises(asyncio.CancelledError):
         await only
-    again = asyncio.create_task(shared.get("a", work, good_for=10))
+    again = asyncio.create_task(shared.get("a", work, valid_for=10))
     await begun(work, 2)
     assert work.cancelled == 1
     work.go_on.set()

@@ -192,7 +192,7 @@ def test_bad_rows_are_reported_by_the_number_the_sheet_shows() -> None:
     lines = '{"prompt": "good"}\n\n{"prompt": "x", "take": 0}\n{broken\n[1]\n'
     message = refused("a.jsonl", lines)
     assert "row 3, take" in message
-    assert "row 4, row: it is no JSON" in message
+    assert "row 4, row: it is not JSON" in message
     assert "row 5, row: it is a list" in message
     assert "row 3, duration" in refused("a.xlsx", workbook(["prompt", "duration"], ["x", 6], ["y", "soon"]))
 
@@ -227,7 +227,7 @@ def test_the_first_twenty_bad_rows_are_listed() -> None:
         ("prompt,takes\nx,0\n", "1 to 100"),
         ("prompt,takes\nx,many\n", "1 to 100"),
         ("prompt,options.a,options.a.b\nx,1,2\n", "options.a.b: it is given twice"),
-        ("prompt,options\nx,7\n", "options: 7 is no object"),
+        ("prompt,options\nx,7\n", "options: 7 is not an object"),
         ("prompt,images\nx,[broken\n", "images"),
     ],
 )
@@ -240,10 +240,10 @@ def test_mistakes_in_tables_are_named(text: str, said: str) -> None:
     [
         ("a.txt", b"x", "no supported format (accepted: .csv"),
         ("a.csv", "prompt\nGrün\n".encode("latin-1"), "not in UTF-8 (line 2)"),
-        ("a.xlsx", b"no archive", "no XLSX workbook"),
-        ("a.json", b"{", "no JSON"),
-        ("a.json", b"[" * 100_000, "no JSON"),
-        ("a.yaml", b"a: [", "no YAML"),
+        ("a.xlsx", b"no archive", "not an XLSX workbook"),
+        ("a.json", b"{", "not JSON"),
+        ("a.json", b"[" * 100_000, "not JSON"),
+        ("a.yaml", b"a: [", "not YAML"),
         ("a.yaml", b"rows: []\nrows: []", "duplicate key"),
     ],
 )

@@ -115,7 +115,7 @@ def test_a_link_of_the_wrong_kind_is_refused(url: str) -> None:
     ],
 )
 def test_a_private_address_is_refused_however_it_is_spelled(host: str) -> None:
-    with pytest.raises(TransferError, match=r"private address|no URL"):
+    with pytest.raises(TransferError, match=r"private address|not a URL"):
         check_link(f"https://{host}/v.mp4?sig=abc", GATEWAY)
 
 
