@@ -14,7 +14,7 @@ _SCHEME = rf"\b(?:https?|wss?|ftp|gs|s3|oss|cos|tos){_COLON}{_SLASH}{{2}}"
 # Each pattern below takes its text once, and gives nothing back: megabytes of anything cost no more than their length.
 _URL = re.compile(
     # Up to what cannot be part of one: a quotation mark, even an escaped one, or Chinese text.
-    rf"{_SCHEME}(?:[^\s\"'<>\\\u3000-\u303f\uff00-\uffef\u4e00-\u9fff]|\\{{1,16}}(?:/|u00[0-9a-f]{{2}})|'(?=[^\s\"'<>]))++",
+    rf"{_SCHEME}(?:[^\s\"'<>\\\u3000-\u303f\uff00-\uffef\u4e00-\u9fff]|\\{{1,16}}(?:/|u00[0-9a-f]{{2}})|'(?=[^\s\"<>]))++",
     re.IGNORECASE,
 )
 _QUERY = re.compile(r"[?#]|%(?:25){0,4}(?:3F|23)|\\u00(?:3f|23)", re.IGNORECASE)

@@ -175,7 +175,9 @@ def _rank(node: Node, url: str, label: str) -> tuple[int, ...] | None:
     if ending in _OTHER_FILES or (is_page and not is_video_file):
         return None
     is_other = is_page or plain(label) in _NEVER | _PAGES
-    marked = bool(_WATERMARKED.search(f"{path} {urlsplit(url).path}")) and not _CLEAN.search(path)
+    # The name nearest to the link counts: `no_watermark` may hold a text that names the other copy as well.
+    nearest = label if _WATERMARKED.search(label) else path
+    marked = bool(_WATERMARKED.search(f"{path} {urlsplit(url).path}")) and not _CLEAN.search(nearest)
     says_picture = bool(_PICTURES.search(path)) and not (_VIDEO.search(last) or (is_video_file and "image" in path))
     if says_picture and not is_video_file and _PICTURES.search(place):
         return None
