@@ -4,24 +4,16 @@ Tests that start something are marked `server`, by the fixtures they use; `make 
 """
 
 import logging
-import os
 import subprocess
 from collections.abc import Generator
 from pathlib import PurePosixPath
 
 import pytest
 import stamina
-from hypothesis import settings
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
-
-# A change is judged by the same examples each time; everybody else looks for new ones.
-settings.register_profile("judging", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("judging")
-
 
 SERVERS = {"prefect_server", "stage", "s3", "seaweed", "sandbox", "slow_sandbox"}
 """Fixtures, and parameters that name fixtures, that start Prefect, the gateways or SeaweedFS."""
