@@ -80,13 +80,11 @@ class Link:
         url: an http(s) URL, or a `data:` URL that holds the file itself. Secret: it may be signed.
         path: where it stood in the answer, as JMESPath.
         is_documented: whether that is a place the gateway's documents (or the account's corrections) name.
-        is_second_choice: whether it is a watermarked copy or a preview by its place.
     """
 
     url: str = field(repr=False)
     path: str = ""
     is_documented: bool = True
-    is_second_choice: bool = False
 
     @property
     def group(self) -> str:

@@ -49,6 +49,7 @@ def test_an_object_with_our_id_goes_before_others_where_none_tells_a_status() ->
         ({"status": "failed", "data": {"status": "error"}}, "failed", "error"),
         ({"status": "processing", "data": {"id": "task_1", "status": "failed"}}, "failed", "failed"),
         ({"status": "processing", "data": {"task_id": "up_1", "status": "cancelled"}}, "cancelled", "cancelled"),
+        ({"status": "processing", "data": {"name": "task_1", "status": "failed"}}, "failed", "failed"),
         ({"id": "task_1", "status": "failed", "data": {"status": "processing"}}, "failed", "failed"),
         # Nor does an unknown word outweigh a known one; a failure is not concluded from another object's word.
         ({"id": "task_1", "status": "baking", "data": {"status": "queued"}}, "queued", "queued"),
@@ -136,7 +137,14 @@ def test_what_was_sent_is_never_the_id(body: Any) -> None:
         *(
             ({name: f"{kind}{mark}0123456789", "status": "queued"}, "")
             for name in ("id", "task_id")
-            for kind, mark in (("req", "_"), ("REQ", "-"), ("request", "-"), ("trace", ":"), ("span", "_"), ("log", "-"))
+            for kind, mark in (
+                ("req", "_"),
+                ("REQ", "-"),
+                ("request", "-"),
+                ("trace", ":"),
+                ("span", "_"),
+                ("log", "-"),
+            )
         ),
         ({"data": "req_0123456789"}, ""),
         ({"id": "request9", "status": "queued"}, "request9"),
@@ -144,7 +152,9 @@ def test_what_was_sent_is_never_the_id(body: Any) -> None:
         ({"id": "task9", "error": {"message": "no"}}, ""),
         ({"id": "https://h.test/1", "status": "queued"}, ""),
         *(({name: {"id": "task9", "status": "queued"}}, "") for name in ("user", "error", "request", "input", "usage")),
+        # Nor is a status word.
         ({"data": "processing"}, ""),
+        *(({"result": word}, "") for word in ("job_state_running", "task_status_queued")),
         ({"data": "in-progress-1"}, "in-progress-1"),
     ],
     ids=str,
@@ -171,9 +181,7 @@ def test_a_link_that_was_sent_is_no_result(body: Any, documented: bool) -> None:
     assert [link.url for link in find_links(SORA, both, both, {URL})] == [OTHER]
 
 
-@pytest.mark.parametrize(
-    "second", ["watermark_url", "preview_url", "sample_video", "low_res", "cover", "proxy", "get"]
-)
+@pytest.mark.parametrize("second", ["watermark_url", "preview_url", "sample_video", "low_res", "cover", "proxy", "get"])
 def test_a_second_choice_is_tried_last(second: str) -> None:
     """Even where the result's own link says nothing by its name or ending."""
     for body in ({"extra": {second: OTHER, "o": "https://h.test/o/1"}}, {"o": "https://h.test/o/1", second: OTHER}):

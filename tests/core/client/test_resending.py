@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -65,6 +66,26 @@ async def test_only_a_refusal_that_passes_is_sent_again(reason: Reason, submit: 
 async def test_what_may_be_paid_for_is_never_sent_again(outcome: Outcome, submit: Callable[..., Any]) -> None:
     assert await submit(outcome, ACCEPTED) == (outcome, 1)
     assert await submit(Rejected(Reason.RATE_LIMITED, "no"), outcome, ACCEPTED) == (outcome, 2)
+
+
+@pytest.mark.parametrize("error", [httpx.ReadError("x"), OSError("x"), ValueError("x")], ids=repr)
+async def test_after_an_error_that_nobody_foresaw_nothing_is_sent_again(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have come after the request was sent."""
+    asked = 0
+
+    async def once(*args: object, **kwargs: object) -> Outcome:
+        nonlocal asked
+        asked += 1
+        raise error if asked == 1 else AssertionError("sent again")
+
+    monkeypatch.setattr(GatewayClient, "_submit_once", once)
+    mine = account("apimart")
+    async with connect(mine) as client:
+        with pytest.raises(type(error)):
+            await client.submit(translate(mine.gateway, VideoRequest(prompt="a red apple")))
+    assert asked == 1
 
 
 async def test_it_is_sent_so_many_times_and_no_more(submit: Callable[..., Any]) -> None:
