@@ -98,7 +98,7 @@ def find_links(gateway: Gateway, body: JsonValue, job: JsonValue, sent: Collecti
         for url, label in _links_in(node):
             if url in documented or url in sent or (rank := _rank(node, url, label)) is None:
                 continue
-            link = Link(url, node.path, is_documented=False, is_second_choice=bool(rank[0]))
+            link = Link(url, node.path, is_documented=False)
             others.setdefault(url, ((*rank, len(others)), link))
     return (*documented.values(), *(link for _, link in sorted(others.values(), key=lambda ranked: ranked[0])))
 

@@ -91,7 +91,7 @@ def _is_job(value: Mapping[str, JsonValue]) -> bool:
 
 def _own_id(value: Mapping[str, JsonValue], sent: Collection[str]) -> str:
     own = value.get("id")
-    if isinstance(own, bool) or (isinstance(own, int | float) and not (_is_job(value) and own >= _LEAST_NUMBER)):
+    if isinstance(own, int | float) and not (_is_job(value) and own >= _LEAST_NUMBER):
         return ""
     text = text_of(own)
     return text if _is_id(text) and text not in sent else ""

@@ -80,13 +80,11 @@ class Link:
         url: an http(s) URL, or a `data:` URL that holds the file itself. Secret: it may be signed.
         path: its position in the answer, as JMESPath.
         is_documented: whether the gateway's documents (or the account's corrections) name that path.
-        is_second_choice: whether its path marks it as a watermarked copy or a preview.
     """
 
     url: str = field(repr=False)
     path: str = ""
     is_documented: bool = True
-    is_second_choice: bool = False
 
     @property
     def group(self) -> str:

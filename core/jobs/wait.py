@@ -133,7 +133,7 @@ class _Watching:
                 self._log.warning("%s; asking again", error)
                 continue
             watch.heard(clock.now() - submitted, job)
-            self._was_seen, self._missing_since = True, None
+            self._was_seen = True
             if job.status.is_final:
                 return job
             self._note_word(job)
