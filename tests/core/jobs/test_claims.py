@@ -211,7 +211,7 @@ async def test_a_claim_is_over_when_it_stood_long_enough_or_ended_long_ago(
     watched = Watched(monkeypatch, records, current)
     found = await submission.await_outcome(records, current)
     assert (found.state, watched.looks) == (VideoState.UNKNOWN, looks)
-    assert "ended before it told" in found.attempt.trouble
+    assert "ended before it recorded" in found.attempt.trouble
 
 
 async def test_another_claim_is_given_its_own_time(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,8 +71,7 @@ MISSING, OTHER, SEEN = True, False, None
         ([(0, MISSING), (200, MISSING), (400, OTHER), (600, MISSING), (700, MISSING), (800, MISSING)], None),
         ([(0, MISSING), (1, MISSING), (2, MISSING), (3, OTHER), (4, MISSING), (604, MISSING)], None),
         (
-            [(0, OTHER), (100, MISSING), (300, OTHER)]
-            + [(400, MISSING), (500, MISSING), (600, MISSING), (999, MISSING), (1000, MISSING)],
+            [(0, OTHER), (100, MISSING), (300, OTHER), *((at, MISSING) for at in (400, 500, 600, 999, 1000))],
             1000,
         ),
         ([(0, OTHER), (300, OTHER), (600, OTHER), (900, OTHER), (1200, OTHER)], None),
@@ -92,7 +91,7 @@ async def test_out_of_sight_is_four_answers_in_a_row_over_ten_minutes(
             await watching.until_final(Durations(), 1e9)
         assert client.checked == []
     else:
-        with pytest.raises(OutOfSightError, match="has not known job task_1 for 600 s|for 1800 s") as caught:
+        with pytest.raises(OutOfSightError, match=r"has not known job task_1 for 600 s|for 1800 s") as caught:
             await watching.until_final(Durations(), 1e9)
         assert client.now() == 1000 + given_up_at
         assert client.checked == [GATEWAY.check_path]
@@ -238,7 +237,7 @@ async def test_a_file_from_an_odd_place_is_stored_with_the_evidence(
     records.claim(SUBMITTED)
     found = await is_delivered(records, log)
     assert (found.state, found.cost, found.attempt.answers) == (VideoState.STORED, 0.25, EVIDENCE)
-    assert found.mismatches == ("its link stood at data.extra, which no document names",)
+    assert found.mismatches == ("its link was found at data.extra, which is not documented",)
 
 
 async def test_a_file_as_documented_needs_none(records: Records, log: logging.Logger, fetched: Fetched) -> None:
