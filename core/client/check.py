@@ -12,7 +12,8 @@ from prefect_omnivideo.core.errors import StatusUnavailableError
 from prefect_omnivideo.core.gateways.specification import Reason
 
 RESENDS = (
-    'a litellm proxy answers, which retries failed submissions by itself: give requests options={"num_retries": 0}'
+    "a litellm proxy answers, which sends failed submissions again by itself: give requests "
+    'options={"num_retries": 0, "disable_fallbacks": true}'
 )
 
 
