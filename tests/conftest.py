@@ -20,13 +20,13 @@ SERVERS = {"prefect_server", "stage", "s3", "seaweed", "sandbox", "slow_sandbox"
 
 
 SHARED = {
+    "deployments": "deployments",
     "blocks": "prefect",
     "flows": "prefect",
     "chaos": "prefect",
-    "deployments": "deployments",
     "browser": "browser",
 }
-"""Folder -> the server that its tests share."""
+"""Folder -> the server that its tests share; what takes longest first."""
 
 
 class ByServer(LoadScopeScheduling):
@@ -52,7 +52,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters: dict[str, object] = item.callspec.params if hasattr(item, "callspec") else {}
         if SERVERS & {*fixtures, *(value for value in parameters.values() if isinstance(value, str))}:
             item.add_marker(pytest.mark.server)
-    items.sort(key=lambda item: item.path.parent.name not in SHARED)
+    servers = list(dict.fromkeys(SHARED.values()))
+    shared = (SHARED.get(item.path.parent.name) for item in items)
+    order = {item: servers.index(name) if name else len(servers) for item, name in zip(items, shared, strict=True)}
+    items.sort(key=order.__getitem__)
 
 
 @pytest.fixture(autouse=True)
