@@ -42,9 +42,7 @@ def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
     # The sweep takes in what other tests left at the gateways: a job that never ends, where theirs came first.
     swept = "Incomplete" if ENDLESS in {job["prompt"] for job in sandbox.jobs()} else "Completed"
     states = ["Completed"] * 6 + [swept]
-    problems = [
-        f"{run.name}: {run.state}" for run, state in zip(ended, states, strict=True) if run.state_name != state
-    ]
+    problems = [f"{run.name}: {run.state}" for run, state in zip(ended, states, strict=True) if run.state_name != state]
     assert not problems, (server.home / "worker.log").read_text()
     today, week, month = (f"{runs[1].expected_start_time:{form}}" for form in ("%Y-%m-%d", "%G-W%V", "%Y-%m"))
     assert sorted(run.name for run in ended) == sorted(
