@@ -30,7 +30,7 @@ $(VENV)/.installed: $(VENV)/.requirements $(FILES) pyproject.toml
 demo: setup
 	@$(BIN)/omnivideo demo
 
-# For the inner loop, in under a minute: everything but the tests that start servers.
+# For the inner loop, in about a minute: everything but the tests that start servers.
 check:
 	@$(MAKE) --no-print-directory -j4 lint mypy pyright unit
 
@@ -40,7 +40,7 @@ test: setup
 	@$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 unit: setup
-	@$(BIN)/pytest -q -m "not server"
+	@$(BIN)/pytest -q -n 2 --no-loadscope-reorder -m "not server"
 
 lint: setup
 	@$(BIN)/ruff format --check .
