@@ -11,6 +11,7 @@ from typing import NamedTuple
 import httpx
 from pydantic import SecretStr
 
+from prefect_omnivideo.core.answers.links import is_inline
 from prefect_omnivideo.core.errors import TransferError
 from prefect_omnivideo.core.tls import tls
 from prefect_omnivideo.core.transfer.url_policy import check_link, check_peer, origin, proxy_for, safe_url, same_origin
@@ -44,7 +45,7 @@ class Source:
     @property
     def is_inline(self) -> bool:
         """Whether the link holds the file itself, in base64."""
-        return self.url.startswith("data:")
+        return is_inline(self.url)
 
     @property
     def has_expired(self) -> bool:
