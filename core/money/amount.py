@@ -1,0 +1,57 @@
+"""Amounts of money: a decimal number and its unit, a currency or credits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+UNIT = r"[A-Z]{3}|credits"
+_TEXT = re.compile(rf"(\d{{1,12}}(?:\.\d{{1,9}})?) ({UNIT})")
+
+
+class Amount(BaseModel):
+    """Some money. Amounts of different units neither add up nor compare."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+    unit: Annotated[str, Field(pattern=rf"^({UNIT})$")]
+    """An ISO 4217 code such as USD, or "credits": the gateway's own unit."""
+
+    @classmethod
+    def parse(cls, text: str) -> Amount:
+        """The amount in a text such as "12.50 USD" or "300 credits".
+
+        Raises:
+            ValueError: the text is not an amount, is negative, or has no unit.
+        """
+        found = _TEXT.fullmatch(text.strip())
+        if not found:
+            raise ValueError(
+                f"{text!r} is not an amount; write a number and its unit, such as 12.50 USD or 300 credits"
+            )
+        return cls(value=Decimal(found[1]), unit=found[2])
+
+    def __str__(self) -> str:
+        """Such as "12.50 USD": at least two decimals of a currency, without zeros behind those."""
+        places = 0 if self.unit == "credits" else 2
+        shown = f"{self.value.normalize():f}"
+        decimals = len(shown.partition(".")[2])
+        return f"{self.value:.{max(places, decimals)}f} {self.unit}"
+
+
+def total(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
+    """The sum of amounts: one amount for each unit, in the order of the units' names."""
+    sums: dict[str, Decimal] = {}
+    for amount in amounts:
+        sums[amount.unit] = sums.get(amount.unit, Decimal(0)) + amount.value
+    return tuple(Amount(value=value, unit=unit) for unit, value in sorted(sums.items()))
+
+
+def told(amounts: Iterable[Amount]) -> str:
+    """Amounts for people, such as "1.20 USD and 30 credits"; empty if there are none."""
+    return " and ".join(map(str, amounts))
