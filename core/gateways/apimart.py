@@ -107,6 +107,7 @@ gateway = Gateway(
     },
     translate=_translate,
     encode=encode_json,
+    as_made=lambda body: {"resolution": "720p", "sound": True, **body},
     uploads=(
         # docs/gateways.md, APIMart, Upload. Reference images must still be JPEG or PNG.
         Upload(

@@ -124,6 +124,13 @@ def _translate_fixed(request: VideoRequest) -> dict[str, JsonValue]:
     )
 
 
+def _as_made(body: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if body.get("model") == FIXED_MODEL:
+        return body | {"duration": 10, "resolution": "720p"}
+    length: dict[str, JsonValue] = {} if body.get("video_urls") else {"duration": 6}
+    return {"resolution": "720p", **length, **body}
+
+
 gateway = Gateway(
     name="jimmyai",
     title="JimmyAI",
@@ -152,6 +159,7 @@ gateway = Gateway(
     },
     translate=_translate,
     encode=encode_json,
+    as_made=_as_made,
     uploads=(
         # docs/gateways.md, JimmyAI, Upload.
         Upload(

@@ -256,6 +256,8 @@ class Gateway:
         status_paths: JMESPath expressions tried first for the status.
         id_paths: the same for the task id.
         link_paths: the same for a finished job's links, best first.
+        as_made: the native body -> the same with what the documents say of fields that are left out or ignored, as far
+            as a price may depend on them.
         cheapest: fields of the portable request for the cheapest documented video.
         rejections: codes and error types documented as given before a job is accepted -> the reason.
         not_found: pattern of the documented code or message for a task that does not exist.
@@ -279,6 +281,7 @@ class Gateway:
     status_paths: tuple[str, ...] = ()
     id_paths: tuple[str, ...] = ()
     link_paths: tuple[str, ...] = ()
+    as_made: Callable[[dict[str, JsonValue]], dict[str, JsonValue]] = lambda body: body
     cheapest: Mapping[str, Any] = field(default_factory=dict[str, Any])
     rejections: Mapping[str, Reason] = field(default_factory=dict[str, Reason])
     not_found: str = ""

@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 UNIT = r"[A-Z]{3}|credits"
-_TEXT = re.compile(rf"(\d{{1,12}}(?:\.\d{{1,9}})?) ({UNIT})")
+PLACES = 12
+"""Decimals that an amount may have."""
+_TEXT = re.compile(rf"(\d{{1,12}}(?:\.\d{{1,{PLACES}}})?) ({UNIT})")
 
 
-class Amount(BaseModel):
+class Amount(BaseModel, frozen=True, extra="forbid"):
     """Some money. Amounts of different units neither add up nor compare."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    value: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+    value: Annotated[Decimal, Field(ge=0, lt=10**12, decimal_places=PLACES, allow_inf_nan=False)]
     unit: Annotated[str, Field(pattern=rf"^({UNIT})$")]
     """An ISO 4217 code such as USD, or "credits": the gateway's own unit."""
 
@@ -42,6 +42,19 @@ class Amount(BaseModel):
         shown = f"{self.value.normalize():f}"
         decimals = len(shown.partition(".")[2])
         return f"{self.value:.{max(places, decimals)}f} {self.unit}"
+
+
+def _from_text(given: object) -> object:
+    return Amount.parse(given) if isinstance(given, str) else given
+
+
+AmountText = Annotated[
+    Amount,
+    BeforeValidator(_from_text),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": _TEXT.pattern}),
+]
+"""As a field: an amount written as a text such as "12.50 USD"."""
 
 
 def total(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
