@@ -33,7 +33,7 @@ from prefect_omnivideo.blocks import (
 )
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.gateways.registry import get_gateway
-from prefect_omnivideo.core.media.probe import probe
+from prefect_omnivideo.core.media.probe import examine
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
@@ -196,8 +196,8 @@ def _download(report: BatchReport, store: ObjectStore) -> int:
 
 def _plays(path: Path) -> bool:
     with path.open("rb") as file:
-        facts = probe(file)
-    return facts is not None and bool(facts.get("duration"))
+        examined = examine(file)
+    return examined is not None and bool(examined.facts.get("duration"))
 
 
 @contextlib.contextmanager

@@ -171,13 +171,12 @@ def _examine(store: ObjectStore, name: str, poster_stem: str) -> tuple[dict[str,
     """
     with store.open(name) as file:
         try:
-            facts = media.probe(file)
+            examined = media.examine(file)
         except NotAVideoError as error:
             return {}, None, f"doubtful: {error}"
-        if facts is None:
-            return {}, None, ""
-        file.seek(0)
-        picture = media.poster(file)
+    if examined is None:
+        return {}, None, ""
+    facts, picture = examined
     if picture is None:
         return facts, None, ""
     store.put(f"{poster_stem}.jpg", picture, content_type="image/jpeg")

@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-import io
 import math
-from fractions import Fraction
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from pydantic import JsonValue
 
 from prefect_omnivideo.core.errors import NotAVideoError
 from prefect_omnivideo.core.media.containers import HEAD, recognise
+from prefect_omnivideo.core.media.poster import poster
 from prefect_omnivideo.core.request import VideoRequest
 
 if TYPE_CHECKING:
-    import av
     from av.container import InputContainer
 
 MediaFacts = dict[str, JsonValue]
@@ -27,20 +25,26 @@ container and codec (names, such as mp4 and h264), duration (seconds), width and
 second), audio (whether there is any).
 """
 
-POSTER_WIDTH = 640
-POSTER_TIME = 1.0
-"""Seconds; in shorter videos the middle."""
-
 _READ = 256 * 1024  # bytes at a time: each read may be a request to S3
 # No formats that make FFmpeg open further files, as playlists do.
 _FORMATS = "mov,matroska,webm,mpegts,avi,mpeg,flv,ogg,asf"
+# FFmpeg decodes a picture to open a file, 50 ms for 1080p; where the head of the file says everything it need not.
+_OPTIONS = {"format_whitelist": _FORMATS, "skip_frame": "all"}
 
 _ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "9:21", "3:2", "2:3", "5:4", "4:5", "2:1", "1:2")
 _CLASSES = {"1k": 1080, "2k": 1440, "4k": 2160, "8k": 4320}  # as the height of a 16:9 picture
 
 
-def probe(file: BinaryIO) -> MediaFacts | None:
-    """Read the properties of a video file; None without the `media` extra.
+class Examined(NamedTuple):
+    """What a video file shows."""
+
+    facts: MediaFacts
+    poster: bytes | None
+    """A JPEG at most 640 pixels wide, if there is a picture that can be had at a bounded cost."""
+
+
+def examine(file: BinaryIO) -> Examined | None:
+    """Read the properties of a video file and its poster, opening it once; None without the `media` extra.
 
     Raises:
         NotAVideoError: it cannot be opened as a video at all.
@@ -49,34 +53,9 @@ def probe(file: BinaryIO) -> MediaFacts | None:
     if container is None:
         return None
     with container:
-        facts: MediaFacts = {"container": _container_name(file), "audio": bool(container.streams.audio)}
-        if container.duration is not None:
-            facts["duration"] = round(container.duration / 1_000_000, 3)
-        if container.streams.video:
-            stream = container.streams.video[0]
-            facts |= {"codec": stream.codec_context.name, "width": stream.width, "height": stream.height}
-            if stream.average_rate:
-                facts["frame_rate"] = round(float(stream.average_rate), 3)
-        return facts
-
-
-def poster(file: BinaryIO) -> bytes | None:
-    """One picture of the video as JPEG, at most 640 pixels wide; None without the `media` extra, or without a picture.
-
-    Raises:
-        NotAVideoError: it cannot be opened as a video at all.
-    """
-    container = _open(file)
-    if container is None:
-        return None
-    from av.error import FFmpegError
-
-    with container:
-        try:
-            frame = _frame(container)
-            return None if frame is None else _jpeg(frame)
-        except FFmpegError:  # the stream is damaged: the video is kept, without a picture
-            return None
+        facts = _facts(container)
+        picture = poster(container)
+    return Examined({"container": _container_name(file), **facts}, picture)
 
 
 def mismatches(request: VideoRequest, facts: MediaFacts) -> tuple[str, ...]:
@@ -111,39 +90,21 @@ def _open(file: BinaryIO) -> InputContainer | None:
         return None
     file.seek(0)
     try:
-        return av.open(file, "r", buffer_size=_READ, options={"format_whitelist": _FORMATS})
+        return av.open(file, "r", buffer_size=_READ, options=_OPTIONS)
     except FFmpegError as error:
         raise NotAVideoError(f"not a video that can be opened: {error.strerror}") from error
 
 
-def _frame(container: InputContainer) -> av.VideoFrame | None:
-    if not container.streams.video:
-        return None
-    end = (container.duration or 0) / 1_000_000
-    moment = min(POSTER_TIME, end / 2)
-    container.streams.video[0].codec_context.thread_count = 1  # not worth threads for one picture
-    container.seek(int(moment * 1_000_000))
-    frame = None
-    for frame in container.decode(video=0):
-        if frame.pts is None or frame.time >= moment:  # some containers have frames without timestamps
-            break
-    return frame
-
-
-def _jpeg(frame: av.VideoFrame) -> bytes:
-    import av
-
-    scale = min(1.0, POSTER_WIDTH / frame.width)
-    width, height = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
-    image = io.BytesIO()
-    with av.open(image, "w", format="mjpeg") as container:
-        stream = container.add_stream("mjpeg", rate=1, options={"qmin": "3", "qmax": "3"})  # of 1 (best) to 31
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
-        picture = frame.reformat(width, height, "yuvj420p")
-        picture.pts, picture.time_base = 0, Fraction(1)
-        container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
-    return image.getvalue()
+def _facts(container: InputContainer) -> MediaFacts:
+    facts: MediaFacts = {"audio": bool(container.streams.audio)}
+    if container.duration is not None:
+        facts["duration"] = round(container.duration / 1_000_000, 3)
+    if container.streams.video:
+        stream = container.streams.video[0]
+        facts |= {"codec": stream.codec_context.name, "width": stream.width, "height": stream.height}
+        if stream.average_rate:
+            facts["frame_rate"] = round(float(stream.average_rate), 3)
+    return facts
 
 
 def _container_name(file: BinaryIO) -> str | None:

@@ -211,7 +211,7 @@ async def test_what_cannot_be_opened_is_kept_and_marked_doubtful(
     def refuse(_: object) -> None:
         raise NotAVideoError("not a video that can be opened")
 
-    monkeypatch.setattr("prefect_omnivideo.core.media.probe.probe", refuse)
+    monkeypatch.setattr("prefect_omnivideo.core.media.probe.examine", refuse)
     record = await make(sandbox, "jimmyai", VideoRequest(prompt="only an outside"), records, log)
     assert record.state is VideoState.STORED
     assert record.files[0].doubt == "doubtful: not a video that can be opened"
@@ -284,7 +284,8 @@ async def test_what_came_otherwise_is_written_down(
 ) -> None:
     from prefect_omnivideo.core.media import probe as media
 
-    monkeypatch.setattr(media, "probe", lambda file: {"duration": 5.0, "width": 1280, "height": 720, "audio": True})
+    facts: media.MediaFacts = {"duration": 5.0, "width": 1280, "height": 720, "audio": True}
+    monkeypatch.setattr(media, "examine", lambda file: media.Examined(facts, None))
     record = await make(sandbox, "jimmyai", VideoRequest(prompt="ten seconds", duration=10), records, log)
     assert len(record.mismatches) == 1
     assert "10" in record.mismatches[0]

@@ -10,7 +10,7 @@ import pytest
 
 from prefect_omnivideo.core.media import types
 from prefect_omnivideo.core.media.containers import HEAD, MP4, QUICKTIME, Boxes, Container, recognise
-from prefect_omnivideo.core.media.probe import probe
+from prefect_omnivideo.core.media.probe import examine
 
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 
@@ -58,9 +58,10 @@ def test_what_ffmpeg_writes(kind: str, codec: str, content_type: str) -> None:
     assert found is not None
     assert found.content_type == content_type
     assert types.recognise(data[:HEAD]) == found
-    facts = probe(io.BytesIO(data))
-    assert facts is not None
-    assert (facts["width"], facts["height"]) == (320, 176)
+    examined = examine(io.BytesIO(data))
+    assert examined is not None
+    assert (examined.facts["width"], examined.facts["height"]) == (320, 176)
+    assert examined.poster
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 import io
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 
 import av
 import pytest
 
 from prefect_omnivideo.core.errors import NotAVideoError
-from prefect_omnivideo.core.media.probe import MediaFacts, mismatches, poster, probe
+from prefect_omnivideo.core.media import poster as poster_file
+from prefect_omnivideo.core.media.probe import MediaFacts, examine, mismatches
 from prefect_omnivideo.core.request import VideoRequest
 
 
@@ -20,8 +22,13 @@ def film(
     sound: bool = False,
     kind: str = "mp4",
     picture: bool = True,
+    shade: Callable[[int, int], int] = lambda number, line: 40 + 4 * number,
 ) -> bytes:
-    """A real film of grey pictures, each a little lighter than the one before, ten a second."""
+    """A real film of grey pictures, ten a second.
+
+    Args:
+        shade: the luma of a line of a picture; by default each picture is a little lighter than the one before.
+    """
     file = io.BytesIO()
     with av.open(file, "w", format=kind) as container:
         audio = container.add_stream("aac", rate=44_100, layout="mono") if sound else None
@@ -32,7 +39,8 @@ def film(
             for number in range(round(seconds * 10)):
                 frame = av.VideoFrame(width, height, "yuv420p")
                 for index, plane in enumerate(frame.planes):
-                    plane.update(bytes([128 if index else 40 + 4 * number]) * plane.buffer_size)
+                    lines = (bytes([128 if index else shade(number, line)]) for line in range(plane.height))
+                    plane.update(b"".join(line * plane.line_size for line in lines))
                 frame.pts, frame.time_base = number, Fraction(1, 10)
                 container.mux(video.encode(frame))
             container.mux(video.encode(None))
@@ -46,8 +54,20 @@ def film(
     return file.getvalue()
 
 
-def test_probe_reads_the_facts() -> None:
-    assert probe(io.BytesIO(film())) == {
+def facts_of(data: bytes) -> MediaFacts:
+    examined = examine(io.BytesIO(data))
+    assert examined is not None
+    return examined.facts
+
+
+def poster_of(data: bytes) -> bytes | None:
+    examined = examine(io.BytesIO(data))
+    assert examined is not None
+    return examined.poster
+
+
+def test_the_facts_are_read() -> None:
+    assert facts_of(film()) == {
         "container": "mp4",
         "codec": "h264",
         "duration": 2.0,
@@ -58,21 +78,16 @@ def test_probe_reads_the_facts() -> None:
     }
 
 
-def test_probe_knows_sound_and_other_containers() -> None:
-    facts = probe(io.BytesIO(film(sound=True)))
-    assert facts is not None
-    assert facts["audio"] is True
-    facts = probe(io.BytesIO(film(kind="webm")))
-    assert facts is not None
+def test_sound_and_other_containers_are_known() -> None:
+    assert facts_of(film(sound=True))["audio"] is True
+    facts = facts_of(film(kind="webm"))
     assert (facts["container"], facts["codec"]) == ("webm", "vp8")
 
 
 def test_a_file_without_picture_has_facts_and_no_poster() -> None:
-    file = io.BytesIO(film(sound=True, picture=False))
-    facts = probe(file)
-    assert facts is not None
-    assert "width" not in facts
-    assert poster(file) is None
+    data = film(sound=True, picture=False)
+    assert "width" not in facts_of(data)
+    assert poster_of(data) is None
 
 
 @pytest.mark.parametrize(
@@ -81,26 +96,23 @@ def test_a_file_without_picture_has_facts_and_no_poster() -> None:
     ids=["empty", "html", "playlist", "cut off"],
 )
 def test_what_cannot_be_opened_is_no_video(data: bytes) -> None:
-    for look in (probe, poster):
-        with pytest.raises(NotAVideoError):
-            look(io.BytesIO(data))
+    with pytest.raises(NotAVideoError):
+        examine(io.BytesIO(data))
 
 
 def test_a_damaged_film_still_has_facts_and_no_poster_is_no_error() -> None:
     data = bytearray(film())
     begin = data.index(b"mdat") + 4
     data[begin : data.index(b"moov") - 4] = bytes(data.index(b"moov") - 4 - begin)
-    facts = probe(io.BytesIO(data))
-    assert facts is not None
-    assert facts["width"] == 320
-    assert poster(io.BytesIO(data)) is None
+    assert facts_of(bytes(data))["width"] == 320
+    assert poster_of(bytes(data)) is None
 
 
 @pytest.mark.parametrize(
     ("size", "expected"), [((1280, 720), (640, 360)), ((320, 180), (320, 180)), ((720, 1280), (640, 1138))]
 )
 def test_poster_is_a_jpeg_of_at_most_640_pixels(size: tuple[int, int], expected: tuple[int, int]) -> None:
-    picture = poster(io.BytesIO(film(*size, seconds=0.3)))
+    picture = poster_of(film(*size, seconds=0.3))
     assert picture is not None
     assert picture.startswith(b"\xff\xd8")
     with av.open(io.BytesIO(picture), "r") as container:
@@ -108,21 +120,57 @@ def test_poster_is_a_jpeg_of_at_most_640_pixels(size: tuple[int, int], expected:
         assert (frame.width, frame.height) == expected
 
 
-@pytest.mark.parametrize(("seconds", "number"), [(3.0, 10), (1.0, 5)])
-def test_poster_shows_the_first_second_or_the_middle(seconds: float, number: int) -> None:
-    picture = poster(io.BytesIO(film(seconds=seconds)))
+def striped(number: int, line: int) -> int:
+    """Two stripes; the upper one of each picture is a little lighter than that of the one before."""
+    return 40 + 4 * number if line < 90 else 220
+
+
+def fading_in(number: int, line: int) -> int:
+    """Black, and after one second two stripes."""
+    return striped(number, line) if number >= 10 else 16
+
+
+def white(number: int, line: int) -> int:
+    return 220
+
+
+@pytest.mark.parametrize(
+    ("shade", "luma"),
+    [(striped, striped(0, 0)), (fading_in, striped(10, 0)), (white, 220)],
+    ids=["the first picture", "the first that is not black", "the first of many flat ones"],
+)
+def test_poster_shows_something(shade: Callable[[int, int], int], luma: int) -> None:
+    picture = poster_of(film(shade=shade))
     assert picture is not None
     with av.open(io.BytesIO(picture), "r") as container:
-        luma = next(container.decode(video=0)).planes[0]
-        shade = bytes(luma)[90 * luma.line_size + 160]
+        plane = next(container.decode(video=0)).planes[0]
         # JPEG is full range: 16..235 is stretched to 0..255.
-        assert abs(shade - (40 + 4 * number - 16) * 255 / 219) < 4
+        assert abs(bytes(plane)[45 * plane.line_size + 160] - (luma - 16) * 255 / 219) < 6
+
+
+def test_a_poster_decodes_one_picture_where_one_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[object] = []
+    monkeypatch.setattr(poster_file, "_is_flat", lambda frame: looked_at.append(frame))
+    assert poster_of(film(shade=striped))
+    assert len(looked_at) == 1
+
+
+def test_the_search_for_a_poster_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[object] = []
+    monkeypatch.setattr(poster_file, "_is_flat", lambda frame: looked_at.append(frame) or True)
+    assert poster_of(film(seconds=8, shade=white)), "the first one is better than none"
+    assert poster_file.MOST_PICTURES < len(looked_at) < poster_file.MOST_PICTURES + 10
+
+
+def test_a_picture_that_costs_too_much_is_no_poster(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = film(shade=striped)
+    monkeypatch.setattr(poster_file, "MOST_BYTES", 10)
+    assert poster_of(data) is None
 
 
 def test_without_the_extra_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    assert probe(io.BytesIO(b"whatever")) is None
-    assert poster(io.BytesIO(b"whatever")) is None
+    assert examine(io.BytesIO(b"whatever")) is None
 
 
 FACTS: MediaFacts = {"width": 1280, "height": 720, "duration": 5.1, "audio": False}
