@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 
 from prefect.blocks.core import Block
 from prefect.client.schemas.objects import BlockDocument
-from pydantic import Field, ModelWrapValidatorHandler, SecretStr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ModelWrapValidatorHandler, SecretStr, model_validator
 
 from prefect_omnivideo.blocks.aws import settings_of
 from prefect_omnivideo.blocks.credentials import REPOSITORY, logo
 from prefect_omnivideo.core.errors import StoreError
-from prefect_omnivideo.core.storage.base import ObjectStore
+from prefect_omnivideo.core.storage.base import ObjectStore, checked_public_url
 from prefect_omnivideo.core.storage.folder import Folder
 from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.core.transfer.transfer import MAX_BYTES
@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 
 SizeLimit = Annotated[int, Field(ge=1, description="Size limit of one video in bytes, which stops a runaway download.")]
 
+PublicURL = Annotated[
+    str,
+    AfterValidator(lambda url: url and checked_public_url(url)),
+    Field(
+        title="Public URL",
+        pattern=r"^(https?://[^\s?#@]+)?$",
+        description="Address at which a web server shows this store, such as https://videos.example.com: the folder, "
+        "or the bucket from its prefix on. Reports, tables, events and messages then link there. Empty: they give the "
+        "addresses of the store itself.",
+    ),
+]
+
 
 class VideoStore(Block):
     """Storage for videos, records, galleries and reports."""
@@ -33,9 +45,12 @@ class VideoStore(Block):
     _block_type_name = "Video Store"
     _block_type_slug = "omnivideo-video-store"
     _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
+    model_config = ConfigDict(hide_input_in_errors=True)  # an address may hold a password, which is refused
 
     if TYPE_CHECKING:
-        max_video_bytes: int  # each kind of store declares it, as its last field: a form shows them in this order
+        # Each kind of store declares them, as its last fields: a form shows them in this order.
+        public_url: str
+        max_video_bytes: int
 
     async def check(self) -> None:
         """Test the connection: write, replace and delete a small object, and verify conditional writes.
@@ -72,6 +87,7 @@ class LocalVideoStore(VideoStore):
         description="Absolute path of the folder for the videos; created if it does not exist. Every worker must see "
         "the same folder."
     )
+    public_url: PublicURL = ""
     max_video_bytes: SizeLimit = MAX_BYTES
     _given: Path | None = None
     """The folder as it was written in code, where it was relative."""
@@ -103,7 +119,7 @@ class LocalVideoStore(VideoStore):
 
     def open(self) -> ObjectStore:
         """The folder as an object store."""
-        return Folder(self.folder)
+        return Folder(self.folder, self.public_url)
 
 
 class S3VideoStore(VideoStore):
@@ -171,6 +187,7 @@ class S3VideoStore(VideoStore):
         default="when_supported",
         description="When checksums are sent along for S3 to verify; some S3-compatible servers need when_required.",
     )
+    public_url: PublicURL = ""
     max_video_bytes: SizeLimit = MAX_BYTES
 
     @model_validator(mode="after")
@@ -203,13 +220,13 @@ class S3VideoStore(VideoStore):
     def open(self) -> ObjectStore:
         """The bucket as an object store."""
         options = S3Options.model_validate({name: getattr(self, name) for name in S3Options.model_fields})
-        return _bucket(self.bucket, self.prefix, options)
+        return _bucket(self.bucket, self.prefix, options, self.public_url)
 
 
 @lru_cache(maxsize=16)
-def _bucket(bucket: str, prefix: str, options: S3Options) -> Bucket:
+def _bucket(bucket: str, prefix: str, options: S3Options, public_url: str) -> Bucket:
     """Cached: clients are expensive to create and safe to share between threads."""
-    return Bucket(client(options), bucket, prefix, options)
+    return Bucket(client(options), bucket, prefix, options, public_url)
 
 
 def _check_absolute(folder: Path) -> None:

@@ -10,7 +10,6 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import refuse
 from prefect_omnivideo.core.jobs.deliver import clean_up
-from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.threads import on_records
@@ -22,7 +21,7 @@ from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Prompts, Seconds
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import make_video
-from prefect_omnivideo.tasks.events import announce_video
+from prefect_omnivideo.tasks.events import open_records
 
 
 def _run_name() -> str:
@@ -102,7 +101,7 @@ async def run_batch(
             "%d prompts are repeated and made once; give them a different take to get several videos",
             len(requests) - len(wanted),
         )
-    records = Records(store.open(), announce_video)
+    records = open_records(store)
     accounts_of = await on_records(eligible, wanted, accounts, records.store)
     await on_records(records.store.check)
     await clean_up(records.store, log)

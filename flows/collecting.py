@@ -23,7 +23,7 @@ from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import finish_video, look_up
-from prefect_omnivideo.tasks.events import announce_video
+from prefect_omnivideo.tasks.events import open_records
 
 ALL = "all batches"
 """Batch name in the report of all batches."""
@@ -58,7 +58,7 @@ async def collect_videos(
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
     accounts, name = as_accounts(credentials), ""
-    records = Records(store.open(), announce_video)
+    records = open_records(store)
 
     def may_be_found(record: VideoRecord) -> bool:
         """Whether the gateway's console may show its outcome."""

@@ -16,20 +16,26 @@ from prefect_omnivideo.core.errors import Problem, RequestError
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.records.batch import filled
 from prefect_omnivideo.core.records.compact import PackedRecords, pack
-from prefect_omnivideo.core.records.repository import Records, name_in, record_name
+from prefect_omnivideo.core.records.repository import name_in, record_name
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.sheets.expansion import OnBadRow
 from prefect_omnivideo.core.sheets.source import name_of
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
 from prefect_omnivideo.flows.run.cancelling import cancel_shards
-from prefect_omnivideo.flows.run.ending import INCOMPLETE, BatchFailedError, BatchIncompleteError, may_end_incomplete
+from prefect_omnivideo.flows.run.ending import (
+    INCOMPLETE,
+    BatchFailedError,
+    BatchIncompleteError,
+    may_end_incomplete,
+    whereabouts,
+)
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.flows.run.verdict import SHARD_TAG, goes_on, written
 from prefect_omnivideo.flows.sheet import read_sheet
-from prefect_omnivideo.tasks.events import announce_batch, announce_video
+from prefect_omnivideo.tasks.events import announce_batch, open_records
 
 SHARD_TRIES = 3
 """Flow runs per shard: a shard whose worker died is run by another one, without paying again."""
@@ -106,7 +112,7 @@ async def generate_sharded(
         return problem
 
     problems = [problem for problem in await asyncio.gather(*map(run, offsets)) if problem]
-    records = Records(store.open(), announce_video)
+    records = open_records(store)
     made = await on_records(lambda: {record_name(record): pack(record) for record in records.batch(name)})
     report = BatchReport(batch=name, records=PackedRecords(made.values()), skipped=tuple(expansion.skipped))
     report = await written(records, report, made, log)
@@ -116,10 +122,11 @@ async def generate_sharded(
     missing = sum(name_in(name, request) not in made for request in expansion.requests)
     if missing:
         problems.append(f"{missing} of {len(expansion.requests)} videos were never submitted")
+    message = " ".join([report.summary(), *problems])
     if count := len(report.pending):
-        raise BatchIncompleteError(" ".join([report.summary(), *problems, goes_on(count, name)]), report)
+        raise BatchIncompleteError(f"{message} {goes_on(count, name)}.{whereabouts(report)}", report)
     if problems or report.unresolved:
-        raise BatchFailedError(" ".join([report.summary(), *problems]), report)
+        raise BatchFailedError(f"{message}{whereabouts(report)}", report)
     return report
 
 

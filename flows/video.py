@@ -22,7 +22,7 @@ from prefect_omnivideo.flows.run.ending import VideoIncompleteError, is_open, ma
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.verdict import goes_on
-from prefect_omnivideo.tasks.events import announce_video
+from prefect_omnivideo.tasks.events import open_records
 from prefect_omnivideo.tasks.factory import nodes, store_video
 
 
@@ -97,7 +97,7 @@ async def look_up(record: VideoRecord, owner: GatewayCredentials, store: VideoSt
     console = owner.console()
     if record.state is not VideoState.UNKNOWN or console is None:
         return record
-    records = Records(store.open(), announce_video)
+    records = open_records(store)
     await look(records, owner.account(), console, get_run_logger())
     return (await latest(records, record)).record
 

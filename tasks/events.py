@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
+from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.records.model import VideoRecord
+from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.storage.base import ObjectStore, web_address
 from prefect_omnivideo.tasks.showing import only_shows
 
 LONGEST_TEXT = 500
 
 
-def announce_video(record: VideoRecord) -> None:
+def open_records(store: VideoStore) -> Records:
+    """The records of a store, whose new states are announced as events."""
+    objects = store.open()
+    return Records(objects, partial(announce_video, store=objects))
+
+
+def announce_video(record: VideoRecord, store: ObjectStore) -> None:
     """Emit an event for a video's new state; does nothing outside a flow run.
 
     The resource is `omnivideo.video.<key>`, with the batch as a related resource in the role `batch`.
@@ -20,10 +31,10 @@ def announce_video(record: VideoRecord) -> None:
     if not _in_a_run():
         return
     with only_shows("the events of videos"):
-        _announce_video(record)
+        _announce_video(record, store)
 
 
-def _announce_video(record: VideoRecord) -> None:
+def _announce_video(record: VideoRecord, store: ObjectStore) -> None:
     attempt, file = record.attempt, record.files[0] if record.files else None
     emit_event(
         f"omnivideo.video.{record.state}",
@@ -39,6 +50,7 @@ def _announce_video(record: VideoRecord) -> None:
             "prompt": record.request.prompt[:LONGEST_TEXT],
             "task_id": attempt.task_id,
             "uri": file.uri if file else None,
+            "url": web_address(store.public_url, file.name) or None if file else None,
             "cost": record.cost,
             "category": record.failure.category if record.failure else None,
             "reason": record.failure.message[:LONGEST_TEXT] if record.failure else None,

@@ -28,9 +28,8 @@ from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.jobs.submit import submit as submit_once
 from prefect_omnivideo.core.jobs.wait import fail, note, wait
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
-from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest, as_request
-from prefect_omnivideo.tasks.events import announce_video
+from prefect_omnivideo.tasks.events import open_records
 
 C = TypeVar("C", bound=GatewayCredentials)
 RETRIES = 2
@@ -78,7 +77,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
         return await submit_once(
             as_request(request),
             credentials.account(),
-            Records(store.open(), announce_video),
+            open_records(store),
             batch,
             _logger(),
             flow_run.id,
@@ -111,12 +110,12 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
         try:
             return await wait(record, credentials.account(), deadline, _logger())
         except JobFailedError as error:
-            await fail(record, Records(store.open(), announce_video), error, _logger())
+            await fail(record, open_records(store), error, _logger())
             raise
         except JobError as error:
             # The problem is kept in the record: a later run, or a person, reads it.
             if error.evidence or not isinstance(error, StillRunningError):
-                await note(record, Records(store.open(), announce_video), error, _logger())
+                await note(record, open_records(store), error, _logger())
             raise
 
     return Nodes(
@@ -146,7 +145,7 @@ async def _store_video(
     if record.state is VideoState.STORED:
         return record
     check_owner(record, credentials.account())
-    account, records = credentials.account(), Records(store.open(), announce_video)
+    account, records = credentials.account(), open_records(store)
     return await deliver(record, job, account, records, _logger(), store.max_video_bytes)
 
 

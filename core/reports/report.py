@@ -10,10 +10,10 @@ from itertools import islice
 from pydantic import BaseModel, ConfigDict
 
 from prefect_omnivideo.core.records.compact import RecordsField
-from prefect_omnivideo.core.records.model import Attempt, VideoRecord, VideoState
+from prefect_omnivideo.core.records.model import Attempt, StoredFile, VideoRecord, VideoState
 from prefect_omnivideo.core.reports.templating import render
 from prefect_omnivideo.core.reports.wording import moment, reason, resolve_command, title, what_to_do
-from prefect_omnivideo.core.storage.base import json_bytes
+from prefect_omnivideo.core.storage.base import json_bytes, web_address
 
 
 class BatchReport(BaseModel):
@@ -26,13 +26,15 @@ class BatchReport(BaseModel):
     skipped: tuple[str, ...] = ()
     """Rows of the sheet that were left out, each with its reason."""
     gallery: str | None = None
-    """Address of the gallery, if one was written."""
+    """Address of the gallery, if one was written: its public URL if the store has one."""
     report: str | None = None
-    """Address of `report.json`, if one was written."""
+    """Address of `report.json`, if one was written: its public URL if the store has one."""
     store: str | None = None
     """Address of the store, as `open_store` takes it."""
     endpoint_url: str | None = None
     """Address of the store's server, if it is not AWS."""
+    public_url: str = ""
+    """Address at which a web server shows the store; empty if none does."""
 
     @property
     def stored(self) -> Sequence[VideoRecord]:
@@ -84,6 +86,10 @@ class BatchReport(BaseModel):
     def credits(self) -> float | None:
         """Sum of the credits that gateways reported; None if none was reported."""
         return self._total().credits
+
+    def address(self, file: StoredFile) -> str:
+        """Where people find a video: its public URL if the store has one, otherwise its permanent address."""
+        return web_address(self.public_url, file.name) or file.uri
 
     def summary(self) -> str:
         """The state of the batch in one sentence."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -37,6 +38,14 @@ def markdown_code(text: str, *, in_table: bool = False) -> Markup:
     return Markup(f"{fence}{space}{shown}{space}{fence}")  # noqa: S704  # code holds no markup and no HTML
 
 
+def markdown_link(address: str) -> Markup:
+    """An address of ours: a link if it is one of the web, otherwise a code span."""
+    shown = markdown_code(address)
+    is_web = address.startswith(("https://", "http://"))
+    return Markup(f"[{shown}](<{quote(address, safe=_OF_A_URL)}>)") if is_web else shown  # noqa: S704  # quoted
+
+
+_OF_A_URL = "-._~:/?#[]@!$&'*+,;=%"
 _pages = Environment(
     loader=PackageLoader("prefect_omnivideo.core.reports"),
     autoescape=True,
@@ -45,4 +54,4 @@ _pages = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_pages.filters |= {"text": markdown_text, "code": markdown_code}
+_pages.filters |= {"text": markdown_text, "code": markdown_code, "link": markdown_link}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import string
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 from typing import BinaryIO
+from urllib.parse import quote, urlsplit
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError
 
@@ -22,6 +24,7 @@ LEFTOVER_AGE = 24 * 3600.0
 ADVICE = "Use a store that honours conditional writes: docs/stores.md names some"
 
 _SEGMENT_BYTES = 255
+_OF_A_URL = frozenset("-._~:/?#[]@!$&'*+,;=%" + string.ascii_letters + string.digits)
 _proven: set[str] = set()
 _proving = Lock()
 
@@ -32,6 +35,9 @@ class ObjectStore(ABC):
     Names are relative and "/"-separated (`checked_name`). Every method raises `StoreError` when the store refuses or
     cannot be reached; the message says what to do.
     """
+
+    public_url: str = ""
+    """Address at which a web server shows the store, without a slash at its end; empty if none does."""
 
     @abstractmethod
     def create(self, name: str, data: bytes, *, content_type: str = JSON) -> ETag:
@@ -88,6 +94,10 @@ class ObjectStore(ABC):
     @abstractmethod
     def link(self, name: str, *, seconds: int) -> str:
         """Address for a browser: a presigned URL that is valid for `seconds`, or the `file://` address."""
+
+    def address(self, name: str) -> str:
+        """Where people find an object: on the web if a server shows the store, otherwise its permanent address."""
+        return web_address(self.public_url, name) or self.uri(name)
 
     @abstractmethod
     def clean(self, *, older_than: float = LEFTOVER_AGE) -> int:
@@ -167,6 +177,27 @@ def checked_name(name: str) -> str:
     if fault:
         raise StoreError(f"{name!r} cannot be the name of an object: {fault}")
     return name
+
+
+def web_address(public_url: str, name: str) -> str:
+    """Address of an object of a store that a web server shows; empty if none does."""
+    return public_url and f"{public_url}/{quote(name)}"
+
+
+def checked_public_url(url: str) -> str:
+    """The public address of a store, without a slash at its end.
+
+    Raises:
+        ValueError: it is not an address of the web, or holds credentials.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not set(url) <= _OF_A_URL:
+        raise ValueError("the public URL must look like https://host or https://host/path")
+    if "@" in parts.netloc:
+        raise ValueError("the public URL must not contain a user name or password: it is shown to everybody")
+    if "?" in url or "#" in url:
+        raise ValueError("the public URL must not contain a query (?) or a fragment (#): names are added to its end")
+    return url.rstrip("/")
 
 
 def checked_prefix(prefix: str) -> str:

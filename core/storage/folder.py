@@ -46,8 +46,9 @@ _WHAT_TO_DO = {
 class Folder(ObjectStore):
     """A folder, created by the first write. Safe for many threads and processes on a POSIX file system."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, public_url: str = "") -> None:
         self.path = Path(path).expanduser().absolute()
+        self.public_url = public_url
 
     def __repr__(self) -> str:
         return f"Folder({str(self.path)!r})"

@@ -65,6 +65,7 @@ class Bucket(ObjectStore):
         prefix: prepended to every key; with or without "/" around it.
         options: encryption for every object, storage class for streamed objects (videos) only: records must stay
             readable at once. The other options are the client's.
+        public_url: address at which a web server shows the prefix.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class Bucket(ObjectStore):
         bucket: str,
         prefix: str = "",
         options: S3Options = DEFAULTS,
+        public_url: str = "",
     ) -> None:
         self._client = client
+        self.public_url = public_url
         self.bucket = bucket
         self.prefix = checked_prefix(prefix.strip("/"))
         self._extra: dict[str, Any] = {}

@@ -25,7 +25,7 @@ from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of
-from prefect_omnivideo.tasks.events import announce_video
+from prefect_omnivideo.tasks.events import open_records
 
 
 async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -38,7 +38,7 @@ async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: St
     parameters = flow.validate_parameters(flow_run.parameters)
     given = parameters["credentials"]
     accounts: list[GatewayCredentials] = [given] if isinstance(given, GatewayCredentials) else given
-    records = Records(parameters["store"].open(), announce_video)
+    records = open_records(parameters["store"])
     batch = batch_from(await origin_of(flow_run), parameters.get("batch"))
     mine = [
         record

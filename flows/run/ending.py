@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect.context import FlowRunContext
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 
 from prefect_omnivideo.core.errors import OmniVideoError
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
@@ -51,22 +51,31 @@ def is_open(record: VideoRecord) -> bool:
 
 
 def may_end_incomplete(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Make the flow run's state distinguish `BatchIncompleteError` and `VideoIncompleteError` from other failures.
+    """Make the flow run's state tell how it ended: with what, where the report is, and whether work is left.
 
-    The error is still raised to Python callers of the flow.
+    `BatchIncompleteError` and `VideoIncompleteError` get a state of their own. Python callers of the flow still get
+    the report, or the error.
     """
 
     @wraps(work)
     async def run(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return await work(*args, **kwargs)
+            result = await work(*args, **kwargs)
         except (BatchIncompleteError, VideoIncompleteError) as error:
             raised = (error.__cause__ or error) if isinstance(error, VideoIncompleteError) else error
             if not _is_last_try():
                 raise raised from None
             return cast("T", Failed(name=INCOMPLETE, message=str(error), data=cast("Any", raised)))
+        if isinstance(result, BatchReport) and result.records and FlowRunContext.get():
+            return cast("T", Completed(message=f"{result.summary()}{whereabouts(result)}", data=cast("Any", result)))
+        return result
 
     return run
+
+
+def whereabouts(report: BatchReport) -> str:
+    """The end of a message: where people find the gallery; empty if none was written."""
+    return f" Report: {report.gallery}" if report.gallery else ""
 
 
 def _is_last_try() -> bool:

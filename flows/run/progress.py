@@ -59,18 +59,18 @@ async def show_report(report: BatchReport) -> None:
     with only_shows("the report"):
         await acreate_markdown_artifact(report.markdown(), key="omnivideo-report", description=report.summary())
     with only_shows("the table of videos"):
-        rows = [_row(record) for record in report.records[:MOST_ROWS]]
+        rows = [_row(record, report) for record in report.records[:MOST_ROWS]]
         await acreate_table_artifact(rows, key="omnivideo-videos", description=f"Videos of batch {report.batch}")
 
 
-def _row(record: VideoRecord) -> dict[str, str | float | None]:
+def _row(record: VideoRecord, report: BatchReport) -> dict[str, str | float | None]:
     """One video. The UI renders texts in a table as Markdown, with links and HTML, so they are escaped."""
     file = record.files[0] if record.files else None
     duration = file.media.get("duration") if file else None
     return {
         "prompt": markdown_text(record.request.prompt[:200]),
         "state": str(record.state),
-        "video": markdown_text(file.uri) if file else "",
+        "video": markdown_text(report.address(file)) if file else "",
         "seconds": duration if isinstance(duration, int | float) else None,
         "MB": round(file.size / 1e6, 2) if file else None,
         "cost": record.cost,

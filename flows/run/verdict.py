@@ -17,7 +17,7 @@ from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.address import address_of
 from prefect_omnivideo.core.threads import on_records
-from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError
+from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, whereabouts
 from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.tasks.events import announce_batch
@@ -100,9 +100,10 @@ class Outcome:
         more = [f"and {len(reasons) - REASONS_SHOWN} more"] if len(reasons) > REASONS_SHOWN else []
         message = f"{report.summary()} {'; '.join(reasons[:REASONS_SHOWN] + more)}"
         if on_the_way:
-            raise BatchIncompleteError(f"{message}. {goes_on(len(on_the_way), self.batch)}", report)
+            message += f". {goes_on(len(on_the_way), self.batch)}"
+            raise BatchIncompleteError(f"{message}.{whereabouts(report)}", report)
         if reasons:
-            raise BatchFailedError(message, report)
+            raise BatchFailedError(f"{message}.{whereabouts(report)}", report)
         return report
 
     async def _look_up(self, request: VideoRequest) -> None:
@@ -148,8 +149,15 @@ def write_report(records: Records, report: BatchReport, known: Mapping[str, Pack
     others = records.batch(report.batch, lambda error: log.error("left out of the report: %s", error), besides=known)
     whole = {**known, **{record_name(record): pack(record) for record in others}}
     address, endpoint_url = address_of(store)
-    places = {"gallery": store.uri(page), "report": store.uri(data), "store": address, "endpoint_url": endpoint_url}
-    report = report.model_copy(update=places)
+    report = report.model_copy(
+        update={
+            "gallery": store.address(page),
+            "report": store.address(data),
+            "store": address,
+            "endpoint_url": endpoint_url,
+            "public_url": store.public_url,
+        }
+    )
     everything = report.model_copy(update={"records": PackedRecords(whole[name] for name in sorted(whole))})
     store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
     store.put(data, everything.to_json(), content_type="application/json")

@@ -1,7 +1,6 @@
 """A list of prompts, through the real flow engine: one submission a prompt, whatever goes wrong."""
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
@@ -22,12 +21,13 @@ from prefect_omnivideo.core.client.poll_schedule import ENOUGH, durations
 from prefect_omnivideo.core.errors import JobError, RequestError, StoreError, TransferError
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.flows import BatchFailedError, BatchIncompleteError, generate_video, generate_videos
 from prefect_omnivideo.flows.run import verdict as outcome
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from prefect_omnivideo.sandbox.faults import Fault, FaultPlan
-from prefect_omnivideo.tasks import factory
+from prefect_omnivideo.tasks import events
 from tests.accounts import GATEWAYS, credentials
 from tests.flows.conftest import Held
 
@@ -272,14 +272,13 @@ async def test_prefect_draws_arrows_within_a_video_and_remembers_no_video_that_i
         run = FlowRunContext.get()
         remembered.append(len(run.run_results) if run else -1)
 
-    def note(record: VideoRecord) -> None:
+    def note(record: VideoRecord, store: ObjectStore) -> None:
         run = TaskRunContext.get()
         if run and record.state is VideoState.STORED:
             inputs.append(cast("dict[str, list[TaskRunResult]]", run.task_run.task_inputs))
 
     monkeypatch.setattr(outcome, "announce_batch", look)
-    monkeypatch.setattr(sys.modules["prefect_omnivideo.flows.batch"], "announce_video", note)
-    monkeypatch.setattr(factory, "announce_video", note)
+    monkeypatch.setattr(events, "announce_video", note)
     await generate_videos(["one", "two", "three"], credentials(sandbox, "jimmyai"), store, batch="arrows")
     assert remembered == [0]
     arrows = [{result.id for results in each.values() for result in results} for each in inputs]
