@@ -12,7 +12,8 @@ from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
 from prefect_omnivideo.cli.app import GatewayName, app, report_error, saved_credentials
 from prefect_omnivideo.core.answers.explain import explain
-from prefect_omnivideo.core.errors import OmniVideoError, refuse
+from prefect_omnivideo.core.broken_rules import problem_of
+from prefect_omnivideo.core.errors import OmniVideoError, RequestError, refuse
 from prefect_omnivideo.core.gateways.preview import preview
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Answer, Gateway
@@ -47,9 +48,7 @@ def encode(
         route = found.routes[paths.index(submit_path) if submit_path else 0]
         call = preview(found, body, base_url or found.base_url or "{base_url}", route)
     except ValidationError as error:
-        return report_error(
-            "; ".join(f"{'.'.join(map(str, e['loc'])) or 'request'}: {e['msg']}" for e in error.errors())
-        )
+        return report_error(str(RequestError([problem_of(detail) for detail in error.errors()])))
     except OmniVideoError as error:
         return report_error(str(error))
     _print(call)
@@ -90,8 +89,8 @@ def _read_request() -> dict[str, Any]:
     try:
         return TypeAdapter(dict[str, Any]).validate_json(sys.stdin.buffer.read())
     except ValidationError as error:
-        rule = error.errors()[0]["msg"]
-        raise refuse("standard input", rule, "one JSON object") from None
+        problem = problem_of(error.errors()[0])
+        raise refuse("standard input", problem.rule, "one JSON object") from None
 
 
 def _translate(gateway: Gateway, request: VideoRequest) -> BaseModel:

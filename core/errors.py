@@ -47,21 +47,27 @@ FailureCategory = Literal[
 
 
 PROBLEMS_SHOWN = 30
-"""Broken rules that a message lists; `RequestError.problems` has them all."""
+"""Broken rules, or bad rows and prompts, that a message lists; `RequestError.problems` has them all."""
 
 
 class Problem(NamedTuple):
     """One broken rule of a request."""
 
     field: str
-    """The field as the caller wrote it, dotted for nested ones."""
+    """The field as the caller wrote it, dotted for nested ones; empty if the rule is about the whole."""
     rule: str
     """What is wrong, with the given value."""
     accepted: str = ""
     """What would be accepted instead; empty if the rule is enough."""
+    item: str = ""
+    """Which of many requests it is, such as `row 7`; empty if there is one."""
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.rule}" + (f" (accepted: {self.accepted})" if self.accepted else "")
+        return (
+            (f"{self.field}: " if self.field else "")
+            + self.rule
+            + (f" (accepted: {self.accepted})" if self.accepted else "")
+        )
 
 
 class OmniVideoError(Exception):
@@ -95,10 +101,23 @@ class RequestError(OmniVideoError, ValueError):
     def __init__(self, problems: Sequence[Problem], *, subject: str = "request") -> None:
         self.problems = tuple(problems)
         self.subject = subject
-        shown = [str(problem) for problem in self.problems[:PROBLEMS_SHOWN]]
-        if len(self.problems) > PROBLEMS_SHOWN:
-            shown.append(f"and {len(self.problems) - PROBLEMS_SHOWN} more problems")
-        super().__init__(f"{subject} not acceptable: " + "; ".join(shown))
+        super().__init__(f"{subject} not acceptable:{_listed(self.problems)}")
+
+
+def _listed(problems: Sequence[Problem]) -> str:
+    """The problems in one line, or one line for each of many requests."""
+    items: dict[str, list[str]] = {}
+    for problem in problems:
+        items.setdefault(problem.item, []).append(str(problem))
+    if list(items) == [""]:
+        return f" {'; '.join(_first(items[''], 'problems'))}"
+    lines = [f"{item}: {'; '.join(said)}" for item, said in items.items()]
+    return "".join(f"\n{line}" for line in _first(lines, "with problems"))
+
+
+def _first(shown: list[str], what: str) -> list[str]:
+    more = [f"and {len(shown) - PROBLEMS_SHOWN} more {what}"] if len(shown) > PROBLEMS_SHOWN else []
+    return shown[:PROBLEMS_SHOWN] + more
 
 
 def refuse(field: str, rule: str, accepted: str = "", *, subject: str = "request") -> RequestError:

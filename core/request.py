@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic_core import PydanticCustomError
 
 Mode = Literal[
     "t2v",
@@ -25,6 +26,22 @@ Mode = Literal[
 ]
 
 KEY_LENGTH = 16
+
+
+def _shaped(pattern: str, what: str) -> tuple[AfterValidator, Any]:
+    """The form of a text: the pattern for a form's schema, and a sentence instead of it for people."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value, re.ASCII):
+            raise PydanticCustomError("rule", "{rule}", {"rule": f"{value[:40]!r} is not {what}"})
+        return value
+
+    return AfterValidator(check), Field(json_schema_extra={"pattern": f"^{pattern}$"})
+
+
+_check_ratio, _ratio_schema = _shaped(r"\d{1,3}:\d{1,3}", "a ratio of width to height, such as 16:9")
+_check_class, _class_schema = _shaped(r"(\d{3,4}[pP]|\d{1,2}[kK])", "a resolution class, such as 720p or 4k")
+_check_size, _size_schema = _shaped(r"\d{2,5}x\d{2,5}", "a size in pixels, such as 1280x720")
 
 
 class VideoRequest(BaseModel):
@@ -50,14 +67,14 @@ class VideoRequest(BaseModel):
     duration: Annotated[float, Field(gt=0, le=3600)] | None = Field(
         default=None, description="Length of the video in seconds."
     )
-    aspect_ratio: str | None = Field(
-        default=None, pattern=r"^\d{1,3}:\d{1,3}$", description="Width to height, such as 16:9 or 9:16."
+    aspect_ratio: Annotated[str, _check_ratio, _ratio_schema] | None = Field(
+        default=None, description="Width to height, such as 16:9 or 9:16."
     )
-    resolution: str | None = Field(
-        default=None, pattern=r"^(\d{3,4}[pP]|\d{1,2}[kK])$", description="Resolution class, such as 720p, 1080p or 4k."
+    resolution: Annotated[str, _check_class, _class_schema] | None = Field(
+        default=None, description="Resolution class, such as 720p, 1080p or 4k."
     )
-    size: str | None = Field(
-        default=None, pattern=r"^\d{2,5}x\d{2,5}$", description="Width and height in pixels, such as 1280x720."
+    size: Annotated[str, _check_size, _size_schema] | None = Field(
+        default=None, description="Width and height in pixels, such as 1280x720."
     )
     first_frame: str | None = Field(
         default=None, min_length=1, description="Image the video starts from: https URL, s3:// object or local file."

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from prefect_omnivideo.core.broken_rules import problem_of
 from prefect_omnivideo.core.errors import Problem, RequestError, refuse
 from prefect_omnivideo.core.gateways.specification import Gateway
 from prefect_omnivideo.core.redaction import shorten
@@ -96,16 +97,28 @@ def translate(gateway: Gateway, request: VideoRequest, *, subject: str = "reques
     """
     unsupported = sorted(request.set_fields() - gateway.fields.keys())
     if unsupported:
-        raise RequestError(
-            [Problem(name, f"{gateway.title} cannot honour it", gateway.hints.get(name, "")) for name in unsupported],
-            subject=subject,
-        )
+        problems = [
+            Problem(name, f"{gateway.title} cannot honour it", gateway.hints.get(name, "")) for name in unsupported
+        ]
+        rest = request.model_copy(update={name: VideoRequest.model_fields[name].default for name in unsupported})
+        raise RequestError([*problems, *_also_broken(gateway, rest)], subject=subject)
     try:
         body = gateway.translate(request)
     except RequestError as error:
         raise RequestError(error.problems, subject=subject) from None
     portable = {native: name for name, native in gateway.fields.items() if name in request.set_fields()}
-    return _validate(gateway, {**body, **request.options}, portable, subject)
+    labels = {native: f"{name} (sent as {native})" for native, name in portable.items() if name != native}
+    labels |= {name: f"options.{name}" for name in request.options}
+    return _validate(gateway, {**body, **request.options}, labels, subject)
+
+
+def _also_broken(gateway: Gateway, rest: VideoRequest) -> list[Problem]:
+    """What else is wrong with a request, apart from the fields that were taken out; a mode may depend on those."""
+    try:
+        translate(gateway, rest)
+    except RequestError as error:
+        return [problem for problem in error.problems if problem.field != "mode"]
+    return []
 
 
 def whole_seconds(duration: float) -> int:
@@ -130,7 +143,7 @@ def check_mode(request: VideoRequest, *modes: str | None) -> None:
         raise refuse("mode", f"{request.mode!r} does not fit the references given", accepted or "no mode")
 
 
-def _validate(gateway: Gateway, body: Mapping[str, Any], portable: Mapping[str, str], subject: str) -> BaseModel:
+def _validate(gateway: Gateway, body: Mapping[str, Any], labels: Mapping[str, str], subject: str) -> BaseModel:
     try:
         json.dumps(dict(body), ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
@@ -139,25 +152,21 @@ def _validate(gateway: Gateway, body: Mapping[str, Any], portable: Mapping[str, 
         return gateway.native.model_validate(dict(body))
     except ValidationError as error:
         raise RequestError(
-            [_problem(gateway.native, detail, portable) for detail in error.errors()], subject=subject
+            [_problem(gateway.native, detail, labels) for detail in error.errors()], subject=subject
         ) from None
 
 
-def _problem(model: type[BaseModel], detail: ErrorDetails, portable: Mapping[str, str]) -> Problem:
+def _problem(model: type[BaseModel], detail: ErrorDetails, labels: Mapping[str, str]) -> Problem:
     context = detail.get("ctx", {})
     names = [str(part) for part in detail["loc"]]
     if context.get("field"):
         names = [context["field"]]
     native = names[0] if names else "body"
-    if names and native in portable and portable[native] != native:
-        names[0] = f"{portable[native]} (sent as {native})"
-    given = "" if detail["type"] in ("missing", "rule", "value_error") else f", got {shorten(repr(detail['input']))}"
-    accepted = str(context.get("accepted") or context.get("expected") or "")
+    names = [labels.get(native, native), *names[1:]]
     if detail["type"] == "extra_forbidden":
         documented = ", ".join(field.alias or name for name, field in model.model_fields.items())
         return Problem(".".join(names), "the gateway documents no such field", documented)
-    message = detail["msg"].removeprefix("Value error, ")
-    return Problem(".".join(names) or native, message + given, accepted)
+    return problem_of(detail)._replace(field=".".join(names))
 
 
 def drop_empty(body: Mapping[str, JsonValue | tuple[str, ...]]) -> dict[str, JsonValue]:

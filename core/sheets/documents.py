@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from prefect_omnivideo.core.broken_rules import problem_of
 from prefect_omnivideo.core.errors import Problem, RequestError
 from prefect_omnivideo.core.sheets.rows import MAX_VIDEOS, Row, Table, unreadable
 
@@ -39,7 +40,7 @@ def read_document(value: Any) -> Table:
     try:
         document = _Document.model_validate(value)
     except ValidationError as error:
-        problems = [Problem(".".join(map(str, e["loc"])), e["msg"], _FORMS) for e in error.errors()]
+        problems = [problem_of(detail, whole="document", accepted=_FORMS) for detail in error.errors()]
         raise RequestError(problems, subject="sheet") from None
     if (document.rows is None) == (document.matrix is None):
         raise unreadable("the document has neither rows nor matrix, or both", _FORMS)

@@ -1,6 +1,6 @@
 """Expands a sheet into requests, or reports its bad rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from prefect_omnivideo.core.client.account import Account
@@ -11,9 +11,6 @@ from prefect_omnivideo.core.sheets.rows import MAX_VIDEOS, Table, check_columns,
 from prefect_omnivideo.core.sheets.template import Template
 
 OnBadRow = Literal["stop", "skip"]
-
-_SHOWN = 20
-"""Most bad rows in one message."""
 
 
 class Expansion(NamedTuple):
@@ -51,18 +48,17 @@ def expand(
     if table.columns and (problems := check_columns(table.columns, prompt)):
         raise RequestError(problems, subject="sheet")
     found: dict[str, VideoRequest] = {}
-    bad: dict[str, RequestError] = {}
+    bad: dict[str, list[Problem]] = {}
     repeated: list[str] = []
     for row in table.rows:
         if limit is not None and len(found) >= limit:
             break
         if not row.cells and not row.faults:
             continue
-        try:
-            requests = requests_of(row, prompt)
-            _check_accounts(requests[0], accounts)
-        except RequestError as error:
-            bad[row.label] = error
+        requests, problems = requests_of(row, prompt)
+        problems += _unsupported(requests[0], accounts, {problem.field for problem in problems}) if requests else []
+        if problems:
+            bad[row.label] = [problem._replace(item=row.label) for problem in problems]
             continue
         if all(request.key in found for request in requests):
             repeated.append(row.label)
@@ -70,8 +66,9 @@ def expand(
         if len(found) > MAX_VIDEOS:
             raise unreadable(f"it asks for more than {MAX_VIDEOS} videos", "several smaller sheets")
     if bad and (on_bad_row == "stop" or not found):
-        raise _refused(bad)
-    skipped = [f"{label}: {'; '.join(map(str, error.problems))}" for label, error in bad.items()]
+        subject = f"sheet ({len(bad)} bad row{'' if len(bad) == 1 else 's'}, nothing submitted)"
+        raise RequestError([problem for problems in bad.values() for problem in problems], subject=subject)
+    skipped = [f"{label}: {'; '.join(map(str, problems))}" for label, problems in bad.items()]
     return Expansion(list(found.values())[:limit], skipped, repeated)
 
 
@@ -80,15 +77,16 @@ def able(request: VideoRequest, accounts: Sequence[Account]) -> list[Account]:
     return [account for account in accounts if not _problems(request, account)]
 
 
-def _check_accounts(request: VideoRequest, accounts: Sequence[Account]) -> None:
+def _unsupported(request: VideoRequest, accounts: Sequence[Account], known: Collection[str]) -> list[Problem]:
+    """Why no account makes the request; empty if one does. Fields that are `known` to be wrong are left out."""
     refusals: list[Problem] = []
     for account in accounts:
-        problems = _problems(request, account)
+        problems = [problem for problem in _problems(request, account) if problem.field not in known]
         if not problems:
-            return
+            return []
         title = f"{account.gateway.title}, " if len(accounts) > 1 else ""
-        refusals += [Problem(f"{title}{field}", rule, accepted) for field, rule, accepted in problems]
-    raise RequestError(refusals)
+        refusals += [problem._replace(field=f"{title}{problem.field}") for problem in problems]
+    return refusals
 
 
 def _problems(request: VideoRequest, account: Account) -> Sequence[Problem]:
@@ -97,14 +95,3 @@ def _problems(request: VideoRequest, account: Account) -> Sequence[Problem]:
     except RequestError as error:
         return error.problems
     return ()
-
-
-def _refused(bad: dict[str, RequestError]) -> RequestError:
-    shown = [
-        Problem(f"{label}, {field}", rule, accepted)
-        for label, error in list(bad.items())[:_SHOWN]
-        for field, rule, accepted in error.problems
-    ]
-    if len(bad) > _SHOWN:
-        shown.append(Problem(f"{len(bad) - _SHOWN} more rows", "they are bad too", "these corrected first"))
-    return RequestError(shown, subject=f"sheet ({len(bad)} bad row{'' if len(bad) == 1 else 's'}, nothing submitted)")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import JsonValue, ValidationError
 
+from prefect_omnivideo.core.broken_rules import problem_of
 from prefect_omnivideo.core.errors import Problem, RequestError, refuse
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.request import VideoRequest
@@ -77,14 +78,15 @@ def check_columns(columns: Sequence[str], template: Template | None) -> list[Pro
     ]
 
 
-def requests_of(row: Row, template: Template | None) -> list[VideoRequest]:
-    """The requests of a row: one, or one per take.
+def requests_of(row: Row, template: Template | None) -> tuple[list[VideoRequest], list[Problem]]:
+    """The requests of a row: one, or one per take; and each cell that cannot be used, why, and what is accepted.
 
-    Raises:
-        RequestError: naming each cell that cannot be used, why, and what is accepted.
+    With problems, the request is what the good cells ask for, so that it can be checked further; there may be none.
     """
     used = template.columns if template else ()
-    problems = [Problem("row", fault) for fault in row.faults]
+    problems = [Problem("", fault) for fault in row.faults]
+    if not row.cells:
+        return [], problems
     problems += [
         Problem(name, f"it is blank, and the template needs {{{name}}}") for name in used if name not in row.cells
     ]
@@ -96,9 +98,10 @@ def requests_of(row: Row, template: Template | None) -> list[VideoRequest]:
         values["prompt"] = template.fill({name: _text(row.cells[name], name, problems) for name in used})
     takes = _takes(values, problems)
     request = _checked({**values, **({"options": options} if options else {})}, problems)
-    if request is None or problems:
-        raise RequestError(problems, subject=row.label)
-    return [request] if takes is None else [request.model_copy(update={"take": take}) for take in range(1, takes + 1)]
+    if request is None:
+        return [], problems
+    numbers = range(1, takes + 1) if takes else [request.take]
+    return [request.model_copy(update={"take": take}) for take in numbers], problems
 
 
 def _unused(name: str, template: Template | None) -> Problem | None:
@@ -178,15 +181,15 @@ def _takes(values: dict[str, Any], problems: list[Problem]) -> int | None:
 
 
 def _checked(values: dict[str, Any], problems: list[Problem]) -> VideoRequest | None:
+    """The request of the good values; None if the prompt is not among them."""
     try:
         return VideoRequest.model_validate(values)
     except ValidationError as error:
-        for detail in error.errors():
-            name = ".".join(map(str, detail["loc"]))
-            known = VideoRequest.model_fields.get(str(detail["loc"][0])) if detail["loc"] else None
-            rule = f"{detail['msg'].removeprefix('Value error, ')}, got {shorten(repr(detail['input']))}"
-            problems.append(Problem(name, rule, (known.description or "") if known else ""))
-        return None
+        details = error.errors()
+    problems += map(problem_of, details)
+    bad = {str(detail["loc"][0]) for detail in details}
+    good = {name: value for name, value in values.items() if name not in bad}
+    return None if "prompt" in bad else VideoRequest.model_validate(good)
 
 
 def _blank(value: object) -> bool:

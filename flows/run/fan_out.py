@@ -40,9 +40,9 @@ def eligible(
                 refusals[index] = error
         if len(refusals) == len(credentials):
             problems += [
-                Problem(f"prompt {number}, {credentials[index].gateway.title}, {field}", rule, accepted)
+                problem._replace(field=f"{credentials[index].gateway.title}, {problem.field}", item=f"prompt {number}")
                 for index, error in refusals.items()
-                for field, rule, accepted in error.problems
+                for problem in error.problems
             ]
         found.append(frozenset(index for index in range(len(credentials)) if index not in refusals))
     if problems:

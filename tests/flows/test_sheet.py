@@ -81,7 +81,7 @@ async def test_one_bad_row_stops_everything_before_anything_is_spent(
     sandbox: Sandbox, store: LocalVideoStore, sheet: Path
 ) -> None:
     sheet.write_text(sheet.read_text() + "third,wide\n")
-    with pytest.raises(RequestError, match="row 4, aspect_ratio"):
+    with pytest.raises(RequestError, match="row 4: aspect_ratio"):
         await generate_from_sheet(str(sheet), credentials(sandbox, "jimmyai"), store, "bad")
     assert sandbox.jobs() == []
     assert not store.folder.exists()

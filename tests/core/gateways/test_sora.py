@@ -62,8 +62,8 @@ def _without(body: dict[str, Any], name: str) -> dict[str, Any]:
         (_VEO | {"input_reference": "a.png", "my_list": [1]}, "my_list", "beside a file"),
         (_VEO | {"callback_url": "nowhere"}, "callback_url", "not an http(s) URL"),
         (_VEO | {"n": 0}, "n", "greater than 0"),
-        (_VEO | {"fps": "30"}, "fps", "integer"),
-        (_VEO | {"metadata": "{}"}, "metadata", "dictionary"),
+        (_VEO | {"fps": "30"}, "fps", "whole number"),
+        (_VEO | {"metadata": "{}"}, "metadata", "not an object"),
     ],
     ids=lambda value: str(value)[:70],
 )

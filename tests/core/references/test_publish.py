@@ -309,9 +309,9 @@ def test_all_prompts_are_checked_up_front(sandbox: Sandbox, records: Records, ca
     fine, local = VideoRequest(prompt="a"), VideoRequest(prompt="b", images=(cat,))
     assert eligible([fine, local], both, records.store) == [frozenset({0, 1}), frozenset({1})]
     assert eligible([local], both) == [frozenset({0, 1})], "without a store, only the files are looked at"
-    with pytest.raises(RequestError, match=r"prompt 2, 12AI, images\.0: .* is a local file") as caught:
+    with pytest.raises(RequestError, match=r"prompt 2: 12AI, images\.0: .* is a local file") as caught:
         eligible([fine, local, replace_images(local, "gone.png")], both[:1], records.store)
-    assert "prompt 3, 12AI, images.0: there is no file 'gone.png'" in str(caught.value)
+    assert "prompt 3: 12AI, images.0: there is no file 'gone.png'" in str(caught.value)
 
 
 def replace_images(request: VideoRequest, *images: str) -> VideoRequest:
