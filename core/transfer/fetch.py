@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import NamedTuple
 
 import httpx
@@ -13,11 +14,13 @@ from pydantic import SecretStr
 
 from prefect_omnivideo.core.answers.links import is_inline
 from prefect_omnivideo.core.errors import TransferError
+from prefect_omnivideo.core.threads import TRANSFERS_IN_FLIGHT
 from prefect_omnivideo.core.tls import tls
 from prefect_omnivideo.core.transfer.url_policy import check_link, check_peer, origin, proxy_for, safe_url, same_origin
 
 MAX_REDIRECTS = 5
 CONNECT_SECONDS = 10.0
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=TRANSFERS_IN_FLIGHT, keepalive_expiry=15.0)
 
 
 @dataclass(frozen=True)
@@ -106,15 +109,20 @@ def _get(url: str, headers: Mapping[str, str], key: SecretStr | None, timeout: f
         headers={name.encode(): value.encode("utf-8", "replace") for name, value in fields.items()},
         extensions={"timeout": httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)).as_dict()},
     )
-    with httpx.HTTPTransport(verify=tls(), proxy=proxy_for(url)) as transport:
-        try:
-            response = transport.handle_request(request)
-        except httpx.LocalProtocolError:  # its message quotes the header
-            raise TransferError("the API key cannot be sent: it is not a valid HTTP header value") from None
-        try:
-            yield response
-        finally:
-            response.close()
+    try:
+        response = _transport(proxy_for(url)).handle_request(request)
+    except httpx.LocalProtocolError:  # its message quotes the header
+        raise TransferError("the API key cannot be sent: it is not a valid HTTP header value") from None
+    try:
+        yield response
+    finally:
+        response.close()
+
+
+@cache
+def _transport(proxy: str | None) -> httpx.HTTPTransport:
+    """Shared by all downloads: most come from one host, and each new connection costs a TLS handshake."""
+    return httpx.HTTPTransport(verify=tls(), proxy=proxy, limits=_LIMITS)
 
 
 def _join(url: str, location: str) -> str:

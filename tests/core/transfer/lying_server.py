@@ -41,11 +41,16 @@ class Server:
     def __init__(self) -> None:
         self.answers: list[Callable[[BaseHTTPRequestHandler], None]] = []
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.clients: list[Any] = []
+        """Address and port of the client of each request: one pair for each connection."""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_GET(self) -> None:
                 number = len(outer.requests)
+                outer.clients.append(self.client_address)
                 outer.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
                 with suppress(OSError):  # the client may leave at any time
                     outer.answers[min(number, len(outer.answers) - 1)](self)
@@ -82,6 +87,18 @@ def answer(
             handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
         handler.wfile.write(body[:sent])
+        # A body that is not as long as announced ends with the connection.
+        handler.close_connection = not length or sent is not None or "Content_Length" in headers
+
+    return send
+
+
+def then_gone(respond: Callable[[BaseHTTPRequestHandler], None]) -> Callable[[BaseHTTPRequestHandler], None]:
+    """The response of `respond`; the connection is closed after it, which nothing announced."""
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        respond(handler)
+        handler.close_connection = True
 
     return send
 

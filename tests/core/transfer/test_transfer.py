@@ -35,6 +35,7 @@ from tests.core.transfer.lying_server import (
     rest,
     running,
     source_at,
+    then_gone,
 )
 
 
@@ -262,3 +263,23 @@ def test_a_key_that_cannot_be_a_header_is_not_quoted(server: Server, store: Coun
         transfer(source, store, "batch/video", delay=0)
     assert caught.value.__cause__ is None
     assert KEY not in str(caught.value)
+
+
+def test_downloads_from_one_host_share_a_connection(server: Server, store: CountingFolder) -> None:
+    server.answers = [answer()]
+    for name in ("first", "second"):
+        transfer(source_at(server), store, name)
+    assert server.clients == [server.clients[0]] * 2
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced(server: Server, store: CountingFolder) -> None:
+    server.answers = [then_gone(answer()), answer()]
+    for name in ("first", "second"):
+        transfer(source_at(server), store, name)
+    assert server.clients[0] != server.clients[1]
+
+
+def test_a_connection_that_broke_is_not_used_again(server: Server, store: CountingFolder) -> None:
+    server.answers = [answer(ETag='"a"', sent=HALF), rest()]
+    transfer(source_at(server), store, "film", delay=0)
+    assert server.clients[0] != server.clients[1]
