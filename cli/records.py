@@ -16,6 +16,7 @@ from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.pool import connect
 from prefect_omnivideo.core.errors import OmniVideoError, StatusUnavailableError, StoreError
 from prefect_omnivideo.core.records import resolve as decisions
+from prefect_omnivideo.core.records.batch import BatchName
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.listing import show_answers, show_jobs
@@ -38,13 +39,14 @@ def jobs(
     Args:
         store: s3://bucket/prefix, a folder, or a saved block such as s3-video-store/prod.
         state: Only those in this state.
-        batch: Only those of this batch.
+        batch: Only those of this batch, by its title or its name in the store.
         answers: Key of one video, or its beginning: show the answers that were kept as evidence.
         json_: Print JSON, one array of whole records.
         endpoint_url: Address of an S3-compatible server. Keys and region come from the default AWS chain.
     """
     try:
         records = Records(any_store(store, endpoint_url))
+        batch = _in_store(records, batch)
         if answers:
             show_answers(records.find(answers, batch).record)
             return 0
@@ -99,7 +101,7 @@ def resolve(
         return report_error("--look needs --account, such as --account sora-credentials/prod")
     try:
         records = Records(any_store(store, endpoint_url))
-        after = ""
+        batch, after = _in_store(records, batch), ""
         if task_id:
             if account:
                 _check_task(saved_credentials(account).account(), records.find(key, batch).record, task_id)
@@ -122,6 +124,15 @@ def resolve(
         return report_error(str(error))
     sys.stdout.write(f"{record.stem}: {after or f'it is {record.state} now'}\n")
     return 0
+
+
+def _in_store(records: Records, batch: str | None) -> str | None:
+    """The name in the store of a batch that was given by it, or by its title.
+
+    Raises:
+        RequestError: no batch can have that name.
+    """
+    return batch if not batch or records.has(batch) else BatchName.of(batch)
 
 
 def _check_task(account: Account, record: VideoRecord, task_id: str) -> None:

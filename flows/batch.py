@@ -48,8 +48,8 @@ async def generate_videos(
         credentials: The account that makes and bills the videos, or several: each takes the next prompt it supports
             as soon as it has capacity.
         store: Where the videos and their records are kept.
-        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
-            the outermost one around it. The same request in the same batch is made and paid once.
+        batch: Name of the batch, such as Autumn campaign, or a template such as daily-{date}. Empty: the id of this
+            run, or of the outermost one around it. The same request in the same batch is made and paid once.
         deadline: Seconds to wait for each video. One that takes longer is collected by the next run of the batch.
 
     Returns:

@@ -68,7 +68,7 @@ async def collect_videos(
     if batch:
         name = batch_from(await origin_of_run(), batch)
         found = await on_records(lambda: list(records.batch(name)))
-        outcomes = {name: _outcome(name, records, found)}
+        outcomes: dict[str, Outcome] = {name: _outcome(name, records, found)}
     else:
         found = await on_records(
             lambda: [record for record in records.all() if is_open(record) or may_be_found(record)]

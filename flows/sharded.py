@@ -114,7 +114,9 @@ async def generate_sharded(
     problems = [problem for problem in await asyncio.gather(*map(run, offsets)) if problem]
     records = open_records(store)
     made = await on_records(lambda: {record_name(record): pack(record) for record in records.batch(name)})
-    report = BatchReport(batch=name, records=PackedRecords(made.values()), skipped=tuple(expansion.skipped))
+    report = BatchReport(
+        batch=name, title=name.typed, records=PackedRecords(made.values()), skipped=tuple(expansion.skipped)
+    )
     report = await written(records, report, made, log)
     await show_report(report)
     announce_batch(report)

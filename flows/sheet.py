@@ -72,8 +72,8 @@ async def generate_from_sheet(
         credentials: The account that makes and bills the videos, or several: each takes the next row it supports as
             soon as it has capacity.
         store: Where the videos and their records are kept.
-        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
-            the outermost one around it. The same row in the same batch is made and paid once.
+        batch: Name of the batch, such as Autumn campaign, or a template such as daily-{date}. Empty: the id of this
+            run, or of the outermost one around it. The same row in the same batch is made and paid once.
         template: Prompt made of columns, such as {product} in {style}. Empty: the column prompt, or the template
             within a JSON or YAML sheet.
         on_bad_row: What to do about a row that cannot be used: stop refuses the whole sheet before anything is spent,

@@ -45,8 +45,8 @@ async def generate_video(
         prompt: What the video shows, or a full request.
         credentials: The account that makes and bills the video.
         store: Where the video and its record are kept.
-        batch: Name of the batch, or a template such as daily-{date}. Empty: the id of this run, or of
-            the outermost one around it. The same request in the same batch is made and paid once.
+        batch: Name of the batch, such as Autumn campaign, or a template such as daily-{date}. Empty: the id of this
+            run, or of the outermost one around it. The same request in the same batch is made and paid once.
         deadline: Seconds to wait for the video. One that takes longer is collected by the next run of the batch.
 
     Returns:

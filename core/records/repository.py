@@ -165,6 +165,10 @@ class Records:
         """
         return self._read((name for name in self._names(batch) if name not in besides), unreadable)
 
+    def has(self, batch: str) -> bool:
+        """Whether the batch holds a record."""
+        return any(True for _ in self._names(batch))
+
     def all(self) -> Iterator[VideoRecord]:
         """The records of all batches, in the order of their names, read lazily."""
         return self._read(self._names(None))

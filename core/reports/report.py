@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -22,6 +24,9 @@ class BatchReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     batch: str
+    """Its name in the store."""
+    title: str = ""
+    """The name as somebody typed it; empty where that is not known, or the same."""
     records: RecordsField
     skipped: tuple[str, ...] = ()
     """Rows of the sheet that were left out, each with its reason."""
@@ -91,6 +96,15 @@ class BatchReport(BaseModel):
         """Where people find a video: its public URL if the store has one, otherwise its permanent address."""
         return web_address(self.public_url, file.name) or file.uri
 
+    @staticmethod
+    def title_in(head: bytes) -> str:
+        """The title in the first kilobytes of a `report.json`; empty if there is none."""
+        for line in head.splitlines()[:5]:
+            if line.startswith(b'  "title": '):
+                with suppress(ValueError):
+                    return str(json.loads(line.partition(b": ")[2].rstrip(b",")))
+        return ""
+
     def summary(self) -> str:
         """The state of the batch in one sentence."""
         said = {
@@ -125,6 +139,7 @@ class BatchReport(BaseModel):
         head = json_bytes(
             {
                 "batch": self.batch,
+                "title": self.title,
                 "summary": self.summary(),
                 "counts": self.counts,
                 "cost": total.cost,

@@ -9,7 +9,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_logger
 from prefect.runtime import flow_run
 
-from prefect_omnivideo.core.records.batch import batch_name
+from prefect_omnivideo.core.records.batch import BatchName, batch_name
 
 WITHOUT_A_RUN = "without-a-run"
 """The batch of a flow function that is called outside of any run, and without a name for its batch."""
@@ -52,7 +52,7 @@ async def _origin_of_task(task: TaskRun) -> Origin:
         return await origin_of(await client.read_flow_run(task.flow_run_id))
 
 
-def batch_from(origin: Origin, template: str | None) -> str:
+def batch_from(origin: Origin, template: str | None) -> BatchName:
     """The batch that a run works on: the template filled in by the scheduled start in UTC, or the id of the run.
 
     The scheduled start, not the clock: a run that starts late, or again, still belongs to its day.

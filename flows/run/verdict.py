@@ -8,6 +8,7 @@ from prefect.runtime import flow_run
 
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.jobs.persist import Log
+from prefect_omnivideo.core.records.batch import BatchName
 from prefect_omnivideo.core.records.compact import Packed, PackedRecords, pack
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.records.repository import Records, name_in, record_name
@@ -16,6 +17,7 @@ from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.address import address_of
+from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, whereabouts
 from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS
@@ -23,6 +25,8 @@ from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.tasks.events import announce_batch
 
 REASONS_SHOWN = 5
+_HEAD = 4096
+"""Bytes of a report that hold its title."""
 SHARD_TAG = "omnivideo-shard"
 """Tag of a flow run that is a shard; its parent writes the gallery and the report, and announces the batch."""
 
@@ -32,13 +36,14 @@ class Outcome:
 
     def __init__(self, batch: str, records: Records, requests: Sequence[VideoRequest], log: Log) -> None:
         self.batch = batch
+        self.title = batch.typed if isinstance(batch, BatchName) else batch
         self._records = records
         self._requests = requests
         self._log = log
         self._progress = Progress(len(requests))
         self._made: dict[str, Packed] = {}  # by the names of the records
         self._problems: dict[str, str] = {}
-        log.info("batch %s: %d videos into %s", batch, len(requests), records.store.uri(batch))
+        log.info("batch %s: %d videos into %s", self.title, len(requests), records.store.uri(batch))
 
     def add(self, record: VideoRecord) -> None:
         """Add the record of a finished video."""
@@ -83,7 +88,7 @@ class Outcome:
                 await self._look_up(request)
         names = [name_in(self.batch, request) for request in self._requests]
         made = {name: self._made[name] for name in names if name in self._made}
-        report = BatchReport(batch=self.batch, records=PackedRecords(made.values()), skipped=skipped)
+        report = BatchReport(batch=self.batch, title=self.title, records=PackedRecords(made.values()), skipped=skipped)
         is_shard = SHARD_TAG in flow_run.tags
         if not is_shard:
             report = await written(self._records, report, made, self._log)
@@ -149,8 +154,10 @@ def write_report(records: Records, report: BatchReport, known: Mapping[str, Pack
     others = records.batch(report.batch, lambda error: log.error("left out of the report: %s", error), besides=known)
     whole = {**known, **{record_name(record): pack(record) for record in others}}
     address, endpoint_url = address_of(store)
+    typed = report.title if report.title not in ("", report.batch) else _title_before(store, data)
     report = report.model_copy(
         update={
+            "title": typed,
             "gallery": store.address(page),
             "report": store.address(data),
             "store": address,
@@ -162,6 +169,14 @@ def write_report(records: Records, report: BatchReport, known: Mapping[str, Pack
     store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
     store.put(data, everything.to_json(), content_type="application/json")
     return report
+
+
+def _title_before(store: ObjectStore, name: str) -> str:
+    """The title that an earlier run was given, where this one was given the name in the store."""
+    if not store.size(name):
+        return ""
+    with store.open(name) as file:
+        return BatchReport.title_in(file.read(_HEAD))
 
 
 @contextmanager
