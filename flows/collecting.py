@@ -14,10 +14,18 @@ from prefect_omnivideo.core.records.compact import PackedRecords
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.reports.start_page import PAGE, relist_batches
+from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
-from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, is_open, may_end_incomplete
+from prefect_omnivideo.flows.run.ending import (
+    BatchFailedError,
+    BatchIncompleteError,
+    is_open,
+    may_end_incomplete,
+    whereabouts,
+)
 from prefect_omnivideo.flows.run.fan_out import Accounts, fan_out
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
@@ -93,15 +101,15 @@ async def collect_videos(
         outcomes[record.batch].give_up(record.request, error)
 
     await fan_out(((record, owners(record)) for record in found), accounts, collect, give_up=give_up)
-    return await outcomes[name].conclude() if batch else await _conclude_all(outcomes.values())
+    return await outcomes[name].conclude() if batch else await _conclude_all(outcomes.values(), records.store)
 
 
 def _outcome(batch: str, records: Records, found: Sequence[VideoRecord]) -> Outcome:
     return Outcome(batch, records, [record.request for record in found], get_run_logger())
 
 
-async def _conclude_all(outcomes: Iterable[Outcome]) -> BatchReport:
-    """The reports of several batches in one.
+async def _conclude_all(outcomes: Iterable[Outcome], store: ObjectStore) -> BatchReport:
+    """The reports of several batches in one, whose gallery is the start page of the store.
 
     Raises:
         BatchFailedError: as for one of them.
@@ -114,9 +122,24 @@ async def _conclude_all(outcomes: Iterable[Outcome]) -> BatchReport:
         except BatchFailedError as error:
             reports.append(error.report)
             problems.append(error)
-    whole = BatchReport(batch=ALL, records=PackedRecords(each for report in reports for each in report.records.packed))
+    whole = BatchReport(
+        batch=ALL,
+        records=PackedRecords(each for report in reports for each in report.records.packed),
+        gallery=await _start_page(store),
+    )
     if problems:
         incomplete = any(isinstance(error, BatchIncompleteError) for error in problems)
         kind = BatchIncompleteError if incomplete else BatchFailedError
-        raise kind(" ".join(f"{error.report.batch}: {error}" for error in problems), whole)
+        told = " ".join(f"{error.report.batch}: {error}" for error in problems)
+        raise kind(f"{told}{whereabouts(whole)}", whole)
     return whole
+
+
+async def _start_page(store: ObjectStore) -> str | None:
+    """Make the start page anew; its address, or None if that fails for any reason: it is informational."""
+    try:
+        await on_records(relist_batches, store)
+    except Exception as error:
+        get_run_logger().error("the start page of the store could not be written: %s", error)
+        return None
+    return store.address(PAGE)

@@ -12,10 +12,13 @@ from itertools import islice
 from pydantic import BaseModel, ConfigDict
 
 from prefect_omnivideo.core.records.compact import RecordsField
-from prefect_omnivideo.core.records.model import Attempt, StoredFile, VideoRecord, VideoState
+from prefect_omnivideo.core.records.model import Attempt, StoredFile, VideoRecord, VideoState, now
 from prefect_omnivideo.core.reports.templating import render
 from prefect_omnivideo.core.reports.wording import moment, reason, resolve_command, title, what_to_do
 from prefect_omnivideo.core.storage.base import json_bytes, web_address
+
+HEAD_ENDS = b',\n  "records": [\n'
+"""What follows the totals in `report.json`: they can be read without the records."""
 
 
 class BatchReport(BaseModel):
@@ -144,13 +147,15 @@ class BatchReport(BaseModel):
                 "counts": self.counts,
                 "cost": total.cost,
                 "credits": total.credits,
+                "created_at": min((json.loads(each.text)["created_at"] for each in self.records.packed), default=None),
+                "written_at": now().isoformat(),
                 "gallery": self.gallery,
                 "skipped": list(self.skipped),
             }
         ).removesuffix(b"\n}\n")
         # Joined once: it may be many megabytes.
         lines = (part for each in self.records.packed for part in (b",\n", each.text))
-        return b"".join((head, b',\n  "records": [\n', *islice(lines, 1, None), b"\n]\n}\n"))
+        return b"".join((head, HEAD_ENDS, *islice(lines, 1, None), b"\n]\n}\n"))
 
     def _total(self) -> _Bill:
         """Totals in one pass over the records; there may be thousands to parse."""

@@ -15,6 +15,7 @@ from prefect_omnivideo.core.records.repository import Records, name_in, record_n
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.reports.start_page import entry_of, list_batch
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.address import address_of
 from prefect_omnivideo.core.storage.base import ObjectStore
@@ -167,7 +168,12 @@ def write_report(records: Records, report: BatchReport, known: Mapping[str, Pack
     )
     everything = report.model_copy(update={"records": PackedRecords(whole[name] for name in sorted(whole))})
     store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
-    store.put(data, everything.to_json(), content_type="application/json")
+    whole_report = everything.to_json()
+    store.put(data, whole_report, content_type="application/json")
+    try:
+        list_batch(store, entry_of(whole_report))
+    except Exception as error:  # gallery and report are written
+        log.error("the batch could not be put on the start page of the store: %s", error)
     return report
 
 

@@ -1,5 +1,6 @@
 """Results are one click away: what people see links to the web server that shows the store, if one does."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from prefect.client.schemas.objects import State
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.core.reports.report import BatchReport
-from prefect_omnivideo.flows import BatchFailedError, collect_videos, generate_videos
+from prefect_omnivideo.flows import BatchFailedError, BatchIncompleteError, collect_videos, generate_videos
 from prefect_omnivideo.sandbox import Sandbox
 from prefect_omnivideo.tasks import events
 from tests.accounts import credentials
+from tests.flows.conftest import Held
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -73,6 +75,39 @@ async def test_a_run_that_fails_ends_with_its_report_too(sandbox: Sandbox, publi
     assert str(state.message).endswith(f" Report: {WEB}/b/index.html")
     with pytest.raises(BatchFailedError, match=rf" Report: {WEB}/b/index.html$"):
         await generate_videos(prompts, account, public, batch="b")
+
+
+async def test_the_start_page_has_all_batches_of_the_store(sandbox: Sandbox, public: LocalVideoStore) -> None:
+    account, page = credentials(sandbox, "apimart"), public.folder / "index.html"
+    for batch in ("monday", "daily/2026-08-01"):
+        await generate_videos(["one"], account, public, batch=batch)
+    assert re.findall('<a href="([^"]*)"', page.read_text()) == ["daily/2026-08-01/index.html", "monday/index.html"]
+    page.unlink()
+    await collect_videos(None, account, public)
+    assert "monday/index.html" in page.read_text(), "the sweep makes it anew"
+
+
+async def test_the_sweep_of_all_batches_ends_with_the_start_page(
+    slow_sandbox: Sandbox, held: Held, public: LocalVideoStore
+) -> None:
+    account = credentials(slow_sandbox, "apimart")
+    with pytest.raises(BatchIncompleteError):
+        await generate_videos(["one"], account, public, batch="b", deadline=0.05)
+    held.finish()
+    state = await collect_videos(None, account, public, return_state=True)
+    assert state.message == f"1 video: 1 stored. Report: {WEB}/index.html"
+
+
+async def test_a_start_page_that_cannot_be_written_fails_no_run(
+    sandbox: Sandbox, store: LocalVideoStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    (store.folder / "index.html").mkdir(parents=True)
+    account = credentials(sandbox, "apimart")
+    state = await generate_videos(["one"], account, store, batch="b", return_state=True)
+    assert state.is_completed()
+    assert str(state.message).endswith("/b/index.html")
+    assert "the batch could not be put on the start page of the store" in caplog.text
+    assert (await collect_videos(None, account, store, return_state=True)).is_completed()
 
 
 async def test_callers_get_the_report_itself(sandbox: Sandbox, public: LocalVideoStore) -> None:
