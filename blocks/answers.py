@@ -48,7 +48,7 @@ class AnswerCorrections(BaseModel):
                 raise ValueError(f"{expression!r} is not a JMESPath expression: {reason}") from None
         return expressions
 
-    def corrections(self) -> Corrections:
-        """The same for the core."""
+    def corrections(self, currency: str = "") -> Corrections:
+        """The same for the core, with what the account is billed in, if it is known."""
         words = tuple((word, JobStatus(standing)) for word, standing in sorted(self.words.items()))
-        return Corrections(tuple(self.task_id), tuple(self.status), tuple(self.links), words)
+        return Corrections(tuple(self.task_id), tuple(self.status), tuple(self.links), words, currency)

@@ -15,6 +15,7 @@ from prefect_omnivideo.core.client.console import Console
 from prefect_omnivideo.core.gateways.corrections import corrected
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Gateway, Route
+from prefect_omnivideo.core.money.amount import UNIT
 
 REPOSITORY = "https://github.com/prefect-omnivideo/prefect-omnivideo"
 
@@ -73,6 +74,12 @@ class GatewayCredentials(Block):
         le=300,
         description="Shortest pause between two status queries of a job, in seconds.",
     )
+    currency: str = Field(
+        default="",
+        pattern=rf"^({UNIT})?$",
+        description='What the gateway bills this account in: an ISO 4217 code such as USD, or "credits". Empty: what '
+        "the gateway's documents say, if they do.",
+    )
     answers: AnswerCorrections = Field(
         default=AnswerCorrections(),
         description="Corrections for a gateway whose answers differ from its documents. Empty: none.",
@@ -117,7 +124,7 @@ class GatewayCredentials(Block):
     def account(self) -> Account:
         """The account for the client."""
         return Account(
-            gateway=corrected(self.gateway, self.answers.corrections()),
+            gateway=corrected(self.gateway, self.answers.corrections(self.currency)),
             name=self.account_name,
             base_url=self.base_url,
             api_key=self.api_key,

@@ -40,6 +40,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 from prefect_omnivideo.core.exchange import Exchange
+from prefect_omnivideo.core.money.amount import Amount
 
 FailureCategory = Literal[
     "refused", "moderated", "no balance", "unauthorized", "gateway error", "cancelled", "expired", "abandoned"
@@ -261,7 +262,7 @@ class JobFailedError(JobError):
 
     Attributes:
         category: how the record classifies it.
-        cost, credits: what the gateway says it charged anyway, in its account currency and in its credits.
+        cost: what the gateway says it charged anyway.
     """
 
     def __init__(
@@ -269,14 +270,12 @@ class JobFailedError(JobError):
         message: str,
         *,
         category: FailureCategory,
-        cost: float | None = None,
-        credits: float | None = None,
+        cost: Amount | None = None,
         evidence: tuple[Exchange, ...] = (),
     ) -> None:
         super().__init__(message, evidence=evidence)
         self.category: FailureCategory = category
         self.cost = cost
-        self.credits = credits
 
 
 class TransferError(OmniVideoError):

@@ -8,6 +8,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
 from prefect_omnivideo.blocks.stores import VideoStore
+from prefect_omnivideo.core.money.amount import told
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
@@ -51,7 +52,7 @@ def _announce_video(record: VideoRecord, store: ObjectStore) -> None:
             "task_id": attempt.task_id,
             "uri": file.uri if file else None,
             "url": web_address(store.public_url, file.name) or None if file else None,
-            "cost": record.cost,
+            "cost": told(record.cost) or None,
             "category": record.failure.category if record.failure else None,
             "reason": record.failure.message[:LONGEST_TEXT] if record.failure else None,
         },
@@ -74,7 +75,7 @@ def announce_batch(report: BatchReport) -> None:
                 "summary": report.summary(),
                 "gallery": report.gallery,
                 "report": report.report,
-                "cost": report.cost,
+                "cost": told(report.cost) or None,
                 **report.counts,
             },
         )

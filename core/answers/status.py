@@ -39,6 +39,7 @@ from prefect_omnivideo.core.exchange import cut
 from prefect_omnivideo.core.gateways.codes import MODERATED, NO_BALANCE
 from prefect_omnivideo.core.gateways.specification import Answer, Gateway, Job, Link
 from prefect_omnivideo.core.gateways.words import JobStatus, normalise
+from prefect_omnivideo.core.money.amount import Amount, amount_of
 from prefect_omnivideo.core.redaction import shorten
 
 _KEYS = (
@@ -119,8 +120,7 @@ def read_job(
         progress=percent(task.get("progress")),
         links=links if done else (),
         expires_at=first_time(task, ("result.videos[].expires_at", "expires_at")) if done else None,
-        cost=first_number(task, ("cost",)),
-        credits=first_number(task, ("credits_cost",)),
+        cost=_cost(gateway, task),
         error_code=first_text(task, ("error.code", "error.type", "error_code")) if lost else "",
         error_message=_reason(task, answer.body) if lost else "",
         created_at=first_time(task, ("created_at", "created", "submit_time")),
@@ -151,9 +151,16 @@ def job_failure(gateway: Gateway, job: Job) -> JobFailedError:
         f"{gateway.title} job {job.task_id} {job.status_word or job.status}: {reason}{'.' * bool(advice)}{advice}",
         category=category,
         cost=job.cost,
-        credits=job.credits,
         evidence=(job.answer.evidence,) if job.answer else (),
     )
+
+
+def _cost(gateway: Gateway, task: Mapping[str, JsonValue]) -> Amount | None:
+    """The charge, in the unit in which the account is billed if it is reported in several."""
+    credits_ = amount_of(first_number(task, ("credits_cost",)), "credits")
+    if gateway.currency == "credits":
+        return credits_ or amount_of(first_number(task, ("cost",)), "")
+    return amount_of(first_number(task, ("cost",)), gateway.currency) or credits_
 
 
 def _find_status(gateway: Gateway, body: JsonValue, task_id: str) -> _Reported:

@@ -119,6 +119,8 @@ gateway = Gateway(
             valid_for=72 * 3600,
         ),
     ),
+    # No document names the currency of `cost`; the gateway's price pages and its clients count in US dollars.
+    currency="USD",
     check_path="/v1/balance",
     balance_path="remain_balance",
     link_paths=("result.videos[].url", "result.video_url", "video_url", "url"),

@@ -18,12 +18,14 @@ class Corrections:
         status: where an answer about a job has its status.
         links: where it has the links of a finished job, best first.
         words: a status word, as sent -> what it means.
+        currency: what the account is billed in; empty for what the gateway's documents say.
     """
 
     task_id: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     words: tuple[tuple[str, JobStatus], ...] = ()
+    currency: str = ""
 
 
 NONE = Corrections()
@@ -39,5 +41,6 @@ def corrected(gateway: Gateway, corrections: Corrections) -> Gateway:
         id_paths=(*corrections.task_id, *gateway.id_paths),
         status_paths=(*corrections.status, *gateway.status_paths),
         link_paths=(*corrections.links, *gateway.link_paths),
+        currency=corrections.currency or gateway.currency,
         statuses={**gateway.statuses, **{normalise(word): status for word, status in corrections.words}},
     )

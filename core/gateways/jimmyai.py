@@ -172,6 +172,7 @@ gateway = Gateway(
         ),
     ),
     mixed_models=frozenset({FIXED_MODEL}),
+    currency="credits",  # it calls them coins
     check_path="/api/open-api/v1/user/balance",
     balance_path="data.available",
     cheapest={"duration": 4, "resolution": "720p"},

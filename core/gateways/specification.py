@@ -18,6 +18,7 @@ from pydantic import BaseModel, JsonValue
 
 from prefect_omnivideo.core.exchange import Exchange, exchange
 from prefect_omnivideo.core.gateways.words import STATUSES, JobStatus
+from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.request import VideoRequest
 
 
@@ -103,8 +104,7 @@ class Job:
         progress: percent, 0 to 100, or None. Never decides anything.
         links: where the files of a finished job may be, best first.
         expires_at: when the links expire, if reported.
-        cost: in the gateway's account currency, if reported.
-        credits: in the gateway's credits, if reported.
+        cost: what was charged for it, if reported. A charge in a currency and in credits is one charge.
         error_code, error_message: why it failed, in the gateway's words.
         created_at, completed_at: by the gateway's clock.
         estimated_seconds: the gateway's own estimate of the whole duration.
@@ -118,8 +118,7 @@ class Job:
     progress: float | None = None
     links: tuple[Link, ...] = ()
     expires_at: datetime | None = None
-    cost: float | None = None
-    credits: float | None = None
+    cost: Amount | None = None
     error_code: str = ""
     error_message: str = ""
     created_at: datetime | None = None
@@ -258,6 +257,7 @@ class Gateway:
         link_paths: the same for a finished job's links, best first.
         as_made: the native body -> the same with what the documents say of fields that are left out or ignored, as far
             as a price may depend on them.
+        currency: what the account is billed in: an ISO 4217 code, "credits", or empty if nothing tells.
         cheapest: fields of the portable request for the cheapest documented video.
         rejections: codes and error types documented as given before a job is accepted -> the reason.
         not_found: pattern of the documented code or message for a task that does not exist.
@@ -282,6 +282,7 @@ class Gateway:
     id_paths: tuple[str, ...] = ()
     link_paths: tuple[str, ...] = ()
     as_made: Callable[[dict[str, JsonValue]], dict[str, JsonValue]] = lambda body: body
+    currency: str = ""
     cheapest: Mapping[str, Any] = field(default_factory=dict[str, Any])
     rejections: Mapping[str, Reason] = field(default_factory=dict[str, Reason])
     not_found: str = ""

@@ -37,7 +37,6 @@ async def deliver(
             return None
         return latest.finished(
             job.cost,
-            job.credits,
             generated_seconds=_generated_seconds(job),
             at=seen_at,
             trouble=trouble,

@@ -77,9 +77,7 @@ async def fail(record: VideoRecord, records: Records, error: JobFailedError, log
     """Record a job that ended without a video."""
 
     def step(latest: VideoRecord) -> VideoRecord | None:
-        failed = latest.failed(
-            error.category, str(error), cost=error.cost, credits=error.credits, answers=error.evidence
-        )
+        failed = latest.failed(error.category, str(error), cost=error.cost, answers=error.evidence)
         return failed if latest.awaits(record.attempt.task_id) else None
 
     return (await keep(records, await latest(records, record), step, log)).record

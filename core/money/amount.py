@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -12,13 +12,16 @@ from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, WithJso
 UNIT = r"[A-Z]{3}|credits"
 PLACES = 12
 """Decimals that an amount may have."""
+UNNAMED = "XXX"
+"""The ISO 4217 code for no currency: an amount whose currency nobody named."""
+_MOST = Decimal(10**12)
 _TEXT = re.compile(rf"(\d{{1,12}}(?:\.\d{{1,{PLACES}}})?) ({UNIT})")
 
 
 class Amount(BaseModel, frozen=True, extra="forbid"):
     """Some money. Amounts of different units neither add up nor compare."""
 
-    value: Annotated[Decimal, Field(ge=0, lt=10**12, decimal_places=PLACES, allow_inf_nan=False)]
+    value: Annotated[Decimal, Field(ge=0, lt=_MOST, decimal_places=PLACES, allow_inf_nan=False)]
     unit: Annotated[str, Field(pattern=rf"^({UNIT})$")]
     """An ISO 4217 code such as USD, or "credits": the gateway's own unit."""
 
@@ -44,6 +47,17 @@ class Amount(BaseModel, frozen=True, extra="forbid"):
         return f"{self.value:.{max(places, decimals)}f} {self.unit}"
 
 
+def amount_of(number: float | str | Decimal | None, unit: str) -> Amount | None:
+    """The amount that a gateway reports as a number; None if it is none: negative, too large, or not finite."""
+    try:
+        value = Decimal(str(number))
+    except InvalidOperation:
+        return None
+    if not value.is_finite() or not 0 <= value < _MOST:
+        return None
+    return Amount(value=round(value, PLACES).normalize() + 0, unit=unit or UNNAMED)
+
+
 def _from_text(given: object) -> object:
     return Amount.parse(given) if isinstance(given, str) else given
 
@@ -67,4 +81,4 @@ def total(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
 
 def told(amounts: Iterable[Amount]) -> str:
     """Amounts for people, such as "1.20 USD and 30 credits"; empty if there are none."""
-    return " and ".join(map(str, amounts))
+    return " and ".join(str(amount).replace(UNNAMED, "in an unnamed currency") for amount in amounts)

@@ -12,16 +12,18 @@ from typing import Annotated, Any, NamedTuple, cast, overload
 from pydantic import BeforeValidator, InstanceOf, PlainSerializer, TypeAdapter
 from typing_extensions import override
 
+from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.storage.base import json_bytes
 
 
 class Packed(NamedTuple):
-    """One record. Its state is kept beside it, so that records can be counted and filtered without parsing."""
+    """One record. Its state and cost are kept beside it, so that records can be counted without parsing."""
 
     state: VideoState
     text: bytes
     """JSON in one line."""
+    cost: tuple[Amount, ...] = ()
 
     @property
     def record(self) -> VideoRecord:
@@ -31,7 +33,7 @@ class Packed(NamedTuple):
 
 def pack(record: VideoRecord) -> Packed:
     """The record as its text."""
-    return Packed(record.state, json_bytes(record.model_dump(mode="json"), indent=None).rstrip())
+    return Packed(record.state, json_bytes(record.model_dump(mode="json"), indent=None).rstrip(), record.cost)
 
 
 class PackedRecords(Sequence[VideoRecord]):

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from prefect_omnivideo.core.errors import FailureCategory
 from prefect_omnivideo.core.exchange import Exchange
+from prefect_omnivideo.core.money.amount import Amount, AmountText, total
 from prefect_omnivideo.core.request import VideoRequest
 
 _ANSWERS_KEPT = 4
@@ -80,10 +81,12 @@ class Attempt(Part):
     finished_at: AwareDatetime | None = None
     """When the gateway was seen to have finished, or the attempt was seen to have failed."""
     failure: Failure | None = None
-    cost: float | None = None
-    """In the gateway's account currency, if reported."""
-    credits: float | None = None
-    """In the gateway's credits, if reported."""
+    estimate: AmountText | None = None
+    """What it was expected to cost, if that was known before it was sent."""
+    estimated_from: str = ""
+    """Where the estimate came from: "price list", "gateway" or "earlier videos"."""
+    cost: AmountText | None = None
+    """What the gateway charged, if reported; in `XXX` if its currency is not known."""
     trouble: str = ""
     """What kept an accepted video out of the store when it was last tried. A later run tries again."""
     answers: tuple[Exchange, ...] = ()
@@ -119,7 +122,7 @@ class StoredFile(Part):
 class VideoRecord(Part):
     """Everything known about one video of one batch."""
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     key: str
     batch: str
     request: VideoRequest
@@ -165,10 +168,9 @@ class VideoRecord(Part):
         return self.failure is not None and self.failure.category == "abandoned"
 
     @property
-    def cost(self) -> float | None:
-        """Sum of the reported costs of all attempts, in the gateways' account currency; None if none was reported."""
-        known = [attempt.cost for attempt in self.attempts if attempt.cost is not None]
-        return sum(known) if known else None
+    def cost(self) -> tuple[Amount, ...]:
+        """What gateways reported that they charged for all attempts: an amount for each unit, or none."""
+        return total(attempt.cost for attempt in self.attempts if attempt.cost)
 
     def submitted(self, task_id: str) -> VideoRecord:
         """The gateway accepted the job."""
@@ -210,13 +212,12 @@ class VideoRecord(Part):
         message: str,
         *,
         accepted: bool = True,
-        cost: float | None = None,
-        credits: float | None = None,
+        cost: Amount | None = None,
         answers: tuple[Exchange, ...] = (),
     ) -> VideoRecord:
         """There will be no video from this attempt; it may still have cost something."""
         failure = Failure(category=category, message=message, accepted=accepted)
-        changes = {"cost": cost, "credits": credits} if cost is not None or credits is not None else {}
+        changes = {"cost": cost} if cost else {}
         return self._step(VideoState.FAILED, failure=failure, finished_at=now(), **changes, **self._with(answers))
 
     def unknown(self, message: str = "", answers: tuple[Exchange, ...] = ()) -> VideoRecord:
@@ -239,8 +240,7 @@ class VideoRecord(Part):
 
     def finished(
         self,
-        cost: float | None,
-        credits: float | None,
+        cost: Amount | None,
         *,
         generated_seconds: float | None = None,
         at: datetime | None = None,
@@ -253,7 +253,7 @@ class VideoRecord(Part):
             trouble: why it is not stored.
         """
         finished_at = self.attempt.finished_at or at or now()
-        changes: dict[str, object] = {"cost": cost, "credits": credits, "generated_seconds": generated_seconds}
+        changes: dict[str, object] = {"cost": cost or self.attempt.cost, "generated_seconds": generated_seconds}
         changes |= {"trouble": trouble, **self._with(answers)}
         return self._step(VideoState.FINISHED, finished_at=finished_at, **changes)
 

@@ -18,7 +18,7 @@ from prefect_omnivideo.core.records.upgrade import upgraded
 from prefect_omnivideo.core.request import KEY_LENGTH, VideoRequest
 from prefect_omnivideo.core.storage.base import ETag, ObjectStore, json_bytes
 
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 READERS = 16
 """Records read at the same time."""
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from prefect_omnivideo.core.money.amount import told
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.templating import render
@@ -70,10 +71,8 @@ def _facts(record: VideoRecord) -> list[str]:
         if isinstance(width, int) and isinstance(height, int):
             facts.append(f"{width}×{height}")
         facts.append(f"{file.size / 1e6:.1f} MB")
-    if record.cost is not None:
-        facts.append(f"cost {record.cost:.10g}")
-    if reported := [attempt.credits for attempt in record.attempts if attempt.credits is not None]:
-        facts.append(f"{sum(reported):.10g} credits")
+    if record.cost:
+        facts.append(f"cost {told(record.cost)}")
     return [*facts, record.key]
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prefect_omnivideo.core.money.amount import told
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.reports.wording import reason
 
@@ -28,7 +29,7 @@ def show_jobs(records: Sequence[VideoRecord]) -> None:
             Text(attempt.account),
             Text(attempt.task_id or ""),
             f"{attempt.started_at:%Y-%m-%d %H:%M:%S %Z}",
-            "" if record.cost is None else f"{record.cost:g}",
+            told(record.cost),
             Text(" ".join(record.request.prompt.split())[:40]),
             Text(reason(record)),
         )

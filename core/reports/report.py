@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_omnivideo.core.money.amount import Amount, told, total
 from prefect_omnivideo.core.records.compact import RecordsField
 from prefect_omnivideo.core.records.model import Attempt, StoredFile, VideoRecord, VideoState, now
 from prefect_omnivideo.core.reports.templating import render
@@ -86,14 +87,9 @@ class BatchReport(BaseModel):
         }
 
     @property
-    def cost(self) -> float | None:
-        """Sum of the costs that gateways reported, in their account currency; None if none was reported."""
-        return self._total().cost
-
-    @property
-    def credits(self) -> float | None:
-        """Sum of the credits that gateways reported; None if none was reported."""
-        return self._total().credits
+    def cost(self) -> tuple[Amount, ...]:
+        """What gateways reported that they charged: an amount for each currency and for credits, or none."""
+        return total(amount for each in self.records.packed for amount in each.cost)
 
     def address(self, file: StoredFile) -> str:
         """Where people find a video: its public URL if the store has one, otherwise its permanent address."""
@@ -118,16 +114,18 @@ class BatchReport(BaseModel):
         }
         if finished := len(self.finished):
             said["pending"] += f" ({finished} of them finished at the gateway, and not in the store yet)"
-        total = len(self.records)
+        count = len(self.records)
         parts = [said[state].format(count) for state, count in self.counts.items() if count]
-        return f"{total} video{'' if total == 1 else 's'}{': ' if parts else ''}{', '.join(parts)}."
+        cost = f" Cost so far: {told(self.cost)}." if self.cost else ""
+        return f"{count} video{'' if count == 1 else 's'}{': ' if parts else ''}{', '.join(parts)}.{cost}"
 
     def markdown(self) -> str:
         """The state of the batch on a page: totals, cost, and what to do about each video that is missing."""
         return render(
             "report.md",
             report=self,
-            bills=sorted(self._bills().items()),
+            bills=self.bills().items(),
+            told=told,
             different=(record for record in self.stored if record.mismatches),
             title=title,
             moment=moment,
@@ -138,15 +136,14 @@ class BatchReport(BaseModel):
 
     def to_json(self) -> bytes:
         """The report as the bytes of `report.json`, each record on its own line."""
-        total = self._total()
         head = json_bytes(
             {
                 "batch": self.batch,
                 "title": self.title,
                 "summary": self.summary(),
                 "counts": self.counts,
-                "cost": total.cost,
-                "credits": total.credits,
+                "cost": [str(amount) for amount in self.cost],
+                "accounts": {account: bill.to_json() for account, bill in self.bills().items()},
                 "created_at": min((json.loads(each.text)["created_at"] for each in self.records.packed), default=None),
                 "written_at": now().isoformat(),
                 "gallery": self.gallery,
@@ -157,46 +154,42 @@ class BatchReport(BaseModel):
         lines = (part for each in self.records.packed for part in (b",\n", each.text))
         return b"".join((head, HEAD_ENDS, *islice(lines, 1, None), b"\n]\n}\n"))
 
-    def _total(self) -> _Bill:
-        """Totals in one pass over the records; there may be thousands to parse."""
-        total = _Bill()
+    def bills(self) -> dict[str, Bill]:
+        """What each account charged; in one pass over the records, as there may be thousands to parse."""
+        found: dict[str, Bill] = {}
         for record in self.records:
             for attempt in record.attempts:
-                total.add(attempt)
-        return total
-
-    def _bills(self) -> dict[str, _Bill]:
-        """The costs per account, as currencies of different accounts do not add up."""
-        bills: dict[str, _Bill] = {}
-        for record in self.records:
-            for attempt in record.attempts:
-                bills.setdefault(attempt.account, _Bill()).add(attempt)
-        return bills
+                found.setdefault(attempt.account, Bill()).add(attempt)
+        return dict(sorted(found.items()))
 
 
 @dataclass
-class _Bill:
-    """Videos and costs of one account, or of all."""
+class Bill:
+    """The jobs of one account, what they were expected to cost, and what they did cost."""
 
     accepted: int = 0
     silent: int = 0
-    cost: float | None = None
-    credits: float | None = None
+    """Accepted jobs whose cost the gateway did not report."""
+    unestimated: int = 0
+    """Accepted jobs that had no estimate."""
+    estimates: tuple[Amount, ...] = ()
+    costs: tuple[Amount, ...] = ()
 
     def add(self, attempt: Attempt) -> None:
-        self.accepted += attempt.task_id is not None
-        self.silent += attempt.task_id is not None and attempt.cost is None and attempt.credits is None
-        self.cost = _sum((self.cost, attempt.cost))
-        self.credits = _sum((self.credits, attempt.credits))
+        """Count one attempt. A job that was not accepted costs nothing."""
+        if attempt.task_id is not None:
+            self.accepted += 1
+            self.silent += attempt.cost is None
+            self.unestimated += attempt.estimate is None
+            self.estimates = total((*self.estimates, *filter(None, [attempt.estimate])))
+        self.costs = total((*self.costs, *filter(None, [attempt.cost])))
 
-    @property
-    def told(self) -> str:
-        """The amounts, for people."""
-        amounts = [f"{self.cost:.10g}"] if self.cost is not None else []
-        amounts += [f"{self.credits:.10g} credits"] if self.credits is not None else []
-        return ", ".join(amounts) or "not reported"
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    def to_json(self) -> dict[str, object]:
+        """The same for `report.json`."""
+        return {
+            "accepted": self.accepted,
+            "estimate": [str(amount) for amount in self.estimates],
+            "cost": [str(amount) for amount in self.costs],
+            "without_estimate": self.unestimated,
+            "without_cost": self.silent,
+        }

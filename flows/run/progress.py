@@ -12,6 +12,7 @@ from prefect.artifacts import (
 )
 
 from prefect_omnivideo.core.gateways.registry import get_gateway
+from prefect_omnivideo.core.money.amount import told
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.templating import markdown_text
@@ -73,7 +74,7 @@ def _row(record: VideoRecord, report: BatchReport) -> dict[str, str | float | No
         "video": markdown_text(report.address(file)) if file else "",
         "seconds": duration if isinstance(duration, int | float) else None,
         "MB": round(file.size / 1e6, 2) if file else None,
-        "cost": record.cost,
+        "cost": told(record.cost),
         "gateway": get_gateway(record.attempt.gateway).title,
         "task id": markdown_text(record.attempt.task_id or ""),
         "key": record.key,

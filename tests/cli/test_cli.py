@@ -151,7 +151,7 @@ def test_jobs_shows_account_and_time_of_what_is_unknown(parked: tuple[Path, str]
 STATES: dict[str, Callable[[VideoRecord], VideoRecord]] = {
     "unknown": lambda record: record.unknown("the answer was lost"),
     "submitted": lambda record: record.submitted("task_0"),
-    "finished": lambda record: record.submitted("task_0").finished(None, None, trouble="no link"),
+    "finished": lambda record: record.submitted("task_0").finished(None, trouble="no link"),
     "failed": lambda record: record.submitted("task_0").failed("gateway error", "it said so"),
     "abandoned": lambda record: record.submitted("task_0").failed("abandoned", "a person gave it up"),
 }

@@ -9,9 +9,11 @@ import pytest
 
 from prefect_omnivideo.core.answers.status import job_failure, read_status
 from prefect_omnivideo.core.errors import StatusUnavailableError
+from prefect_omnivideo.core.gateways.corrections import Corrections, corrected
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Answer, Job, Link
 from prefect_omnivideo.core.gateways.words import JobStatus, normalise
+from prefect_omnivideo.core.money.amount import Amount
 
 _URL, _OTHER = "https://cdn.example.com/v.mp4", "https://cdn.example.com/w.mp4"
 
@@ -223,8 +225,7 @@ def test_the_whole_success_example_of_apimart() -> None:
         progress=100.0,
         links=(Link(_URL, "result.videos[].url"),),
         expires_at=datetime.fromtimestamp(1779332760, UTC),
-        cost=1.0,
-        credits=10.0,
+        cost=Amount.parse("1 USD"),
         created_at=datetime.fromtimestamp(1779246294, UTC),
         completed_at=datetime.fromtimestamp(1779246334, UTC),
         estimated_seconds=60.0,
@@ -348,3 +349,24 @@ def test_a_flag_instead_of_a_word(flag: int, expected: str) -> None:
     """A link whose name tells nothing is a result only where the flag says so; no failure is concluded from it."""
     body = {"data": {"taskId": "task_1", "successFlag": flag, "response": {"resultUrls": ["https://h.test/o/1"]}}}
     assert str(_status("sora", body).status) == expected
+
+
+@pytest.mark.parametrize(
+    ("gateway", "currency", "told", "cost"),
+    [
+        ("apimart", "", {"cost": 0.1, "credits_cost": 1}, "0.10 USD"),
+        ("apimart", "credits", {"cost": 0.1, "credits_cost": 1}, "1 credits"),
+        ("apimart", "EUR", {"cost": 0.1, "credits_cost": 1}, "0.10 EUR"),
+        ("apimart", "", {"credits_cost": 2.5}, "2.5 credits"),
+        ("apimart", "", {"cost": -1}, "None"),
+        ("sora", "", {"cost": 0.3}, "0.30 XXX"),
+        ("sora", "credits", {"cost": 0.3}, "0.30 XXX"),
+    ],
+)
+def test_one_charge_is_one_amount_in_the_unit_of_the_account(
+    gateway: str, currency: str, told: dict[str, float], cost: str
+) -> None:
+    """Never both: 0.1 US dollars and 1 credit are the same money twice."""
+    answer = Answer(200, {}, {"id": "task_1", "status": "completed", **told})
+    known = corrected(get_gateway(gateway), Corrections(currency=currency))
+    assert str(read_status(known, answer, "task_1").cost) == cost

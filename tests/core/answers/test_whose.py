@@ -12,6 +12,7 @@ from prefect_omnivideo.core.answers.task_id import find_task_id
 from prefect_omnivideo.core.errors import StatusDeniedError, StatusUnavailableError
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Answer, Job
+from prefect_omnivideo.core.money.amount import Amount
 
 SORA = get_gateway("sora")
 URL, OTHER = "https://cdn.example.com/v.mp4", "https://cdn.example.com/w.mp4"
@@ -28,12 +29,12 @@ def test_an_object_with_our_id_goes_before_others(name: str, ours_first: bool) -
     ours = {name: "task_1", "status": "processing", "cost": 1}
     theirs = {name: "task_2", "status": "failed", "cost": 9, "error": {"message": "theirs"}}
     job = status({"data": [ours, theirs] if ours_first else [theirs, ours]})
-    assert (job.status, job.cost, job.error_message) == ("running", 1.0, "")
+    assert (job.status, job.cost, job.error_message) == ("running", Amount.parse("1 XXX"), "")
 
 
 def test_an_object_with_our_id_goes_before_others_where_none_tells_a_status() -> None:
     job = status({"data": [{"id": "task_2", "cost": 9, "progress": 90}, {"id": "task_1", "cost": 1, "progress": 10}]})
-    assert (job.status, job.cost, job.progress) == ("queued", 1.0, 10.0)
+    assert (job.status, job.cost, job.progress) == ("queued", Amount.parse("1 XXX"), 10.0)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ async def refused(sandbox: Sandbox, records: Records, log: logging.Logger, says:
 
 
 def newer(record: dict[str, Any]) -> None:
-    record["version"] = 3
+    record["version"] = 4
 
 
 def half(record: dict[str, Any]) -> None:

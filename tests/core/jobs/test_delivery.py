@@ -18,6 +18,7 @@ from prefect_omnivideo.core.errors import NotAVideoError, StillRunningError, Sto
 from prefect_omnivideo.core.jobs.deliver import clean_up, deliver
 from prefect_omnivideo.core.jobs.submit import submit
 from prefect_omnivideo.core.jobs.wait import wait
+from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest
@@ -106,7 +107,7 @@ async def test_a_link_that_stays_forbidden_loses_nothing(
     assert stored is not None
     assert stored.record.state is VideoState.FINISHED
     assert stored.record.attempt.answers
-    assert stored.record.cost == 1.0, "that much is known of it"
+    assert stored.record.attempt.cost == Amount.parse("1 USD"), "that much is known of it"
     assert stored.record.attempt.finished_at is not None
 
 
@@ -181,7 +182,7 @@ async def test_the_record_says_how_it_went(sandbox: Sandbox, records: Records, l
     assert attempt.generated_seconds >= 0
     after = (record.updated_at - attempt.finished_at).total_seconds()
     assert after > file.transfer_seconds, "finished is not stored"
-    assert attempt.cost == 1.0
+    assert attempt.cost == Amount.parse("1 USD")
 
 
 async def test_a_video_larger_than_allowed_is_refused(sandbox: Sandbox, tmp_path: Path, log: logging.Logger) -> None:
@@ -275,8 +276,8 @@ async def test_a_store_that_does_not_show_what_was_left_behind_is_good_enough(
 async def test_cost_is_recorded_where_the_gateway_tells(
     sandbox: Sandbox, records: Records, log: logging.Logger
 ) -> None:
-    assert (await make(sandbox, "apimart", VideoRequest(prompt="cost"), records, log)).cost == 1.0
-    assert (await make(sandbox, "jimmyai", VideoRequest(prompt="no cost"), records, log)).cost is None
+    assert (await make(sandbox, "apimart", VideoRequest(prompt="cost"), records, log)).cost == (Amount.parse("1 USD"),)
+    assert (await make(sandbox, "jimmyai", VideoRequest(prompt="no cost"), records, log)).cost == ()
 
 
 async def test_what_came_otherwise_is_written_down(

@@ -18,6 +18,7 @@ from prefect_omnivideo.core.gateways.words import JobStatus
 from prefect_omnivideo.core.jobs import deliver as delivery
 from prefect_omnivideo.core.jobs.deliver import deliver
 from prefect_omnivideo.core.jobs.wait import _Watching, fail, note
+from prefect_omnivideo.core.money.amount import Amount, told
 from prefect_omnivideo.core.records.model import StoredFile, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from tests.core.records.samples import MOMENT, attempt, record, stored
@@ -111,26 +112,22 @@ def failure(**told: Any) -> JobFailedError:
     return job_failure(GATEWAY, Job("task_1", JobStatus.FAILED, "failed", **told))
 
 
-@pytest.mark.parametrize(
-    ("cost", "credits"), [(0.5, 20.0), (0.5, None), (None, 20.0), (0.0, 0.0), (None, None)], ids=str
-)
-async def test_what_a_failed_job_cost_is_kept(
-    cost: float | None, credits: float | None, records: Records, log: logging.Logger
-) -> None:
+@pytest.mark.parametrize("cost", [Amount.parse("0.5 USD"), Amount.parse("20 credits"), Amount.parse("0 USD"), None])
+async def test_what_a_failed_job_cost_is_kept(cost: Amount | None, records: Records, log: logging.Logger) -> None:
     records.claim(SUBMITTED)
-    error = failure(cost=cost, credits=credits, answer=Answer(200, {}, {"status": "failed"}))
+    error = failure(cost=cost, answer=Answer(200, {}, {"status": "failed"}))
     filed = await fail(SUBMITTED, records, error, log)
-    assert (filed.state, filed.attempt.cost, filed.attempt.credits) == (VideoState.FAILED, cost, credits)
+    assert (filed.state, filed.attempt.cost) == (VideoState.FAILED, cost)
     assert filed.attempt.answers == error.evidence != ()
     assert filed == records.find(SUBMITTED.key).record
 
 
 ODD = stored(SUBMITTED).files[0].model_copy(update={"found_at": "data.extra"})
-JOB = Job("task_1", JobStatus.SUCCEEDED, "completed", cost=0.25)
+JOB = Job("task_1", JobStatus.SUCCEEDED, "completed", cost=Amount.parse("0.25 USD"))
 
 MOVED_ON: dict[str, VideoRecord] = {
     "stored": stored(SUBMITTED),
-    "given up": SUBMITTED.failed("abandoned", "given up", cost=1.0),
+    "given up": SUBMITTED.failed("abandoned", "given up", cost=Amount.parse("1 USD")),
     "corrected": SUBMITTED.submitted("task_2"),
     "sent again": SUBMITTED.failed("expired", "gone").released().again(attempt(claim_id="b" * 32)),
     "sent again and accepted": SUBMITTED.released().again(attempt(claim_id="b" * 32)).submitted("task_2"),
@@ -138,7 +135,7 @@ MOVED_ON: dict[str, VideoRecord] = {
 
 
 async def fails(records: Records, log: logging.Logger) -> VideoRecord:
-    return await fail(SUBMITTED, records, failure(cost=9.0), log)
+    return await fail(SUBMITTED, records, failure(cost=Amount.parse("9 USD")), log)
 
 
 async def is_noted(records: Records, log: logging.Logger) -> VideoRecord:
@@ -224,7 +221,7 @@ async def test_a_job_whose_files_cannot_be_had_is_finished_with_the_evidence(
     with pytest.raises(TransferError):
         await is_delivered(records, log)
     found = records.find(SUBMITTED.key).record
-    assert (found.state, found.attempt.trouble, found.cost) == (VideoState.FINISHED, "no link works", 0.25)
+    assert (found.state, found.attempt.trouble, told(found.cost)) == (VideoState.FINISHED, "no link works", "0.25 USD")
     assert found.attempt.answers == EVIDENCE
     assert found.attempt.finished_at is not None
     fetched.error = None
@@ -236,7 +233,7 @@ async def test_a_file_from_an_odd_place_is_stored_with_the_evidence(
 ) -> None:
     records.claim(SUBMITTED)
     found = await is_delivered(records, log)
-    assert (found.state, found.cost, found.attempt.answers) == (VideoState.STORED, 0.25, EVIDENCE)
+    assert (found.state, told(found.cost), found.attempt.answers) == (VideoState.STORED, "0.25 USD", EVIDENCE)
     assert found.mismatches == ("its link was found at data.extra, which is not documented",)
 
 

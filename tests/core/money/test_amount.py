@@ -3,8 +3,10 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from prefect_omnivideo.core.money.amount import Amount, told, total
+from prefect_omnivideo.core.money.amount import UNNAMED, Amount, amount_of, told, total
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,34 @@ def test_a_sum_is_exact_and_keeps_units_apart() -> None:
         Amount(value=Decimal(20), unit="credits"),
     )
     assert told(total(amounts)) == "0.30 USD and 20 credits"
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "read"),
+    [
+        (0.1, "USD", "0.10 USD"),
+        (1e-7, "USD", "0.0000001 USD"),
+        ("12.5", "credits", "12.5 credits"),
+        (0, "", "0.00 in an unnamed currency"),
+        (1e11, "credits", "100000000000 credits"),
+        (-1, "USD", ""),
+        (1e12, "USD", ""),
+        (float("nan"), "USD", ""),
+        (float("inf"), "USD", ""),
+        ("a lot", "USD", ""),
+        (None, "USD", ""),
+    ],
+)
+def test_what_a_gateway_reports_is_an_amount_or_nothing(number: float | str | None, unit: str, read: str) -> None:
+    assert told(filter(None, [amount_of(number, unit)])) == read
+
+
+@given(number=st.one_of(st.floats(), st.decimals(), st.text()), unit=st.sampled_from(["USD", "credits", ""]))
+@example(number=0.1 + 0.2, unit="USD")
+@example(number=999999999999.9999, unit="USD")
+def test_no_number_breaks_an_amount(number: float | str | Decimal, unit: str) -> None:
+    """What it is read as can be written down and read again."""
+    amount = amount_of(number, unit)
+    if amount is not None:
+        assert amount.unit == (unit or UNNAMED)
+        assert Amount.parse(str(amount)) == amount

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import Attempt, StoredFile, VideoRecord, new_record
 from prefect_omnivideo.core.request import VideoRequest
 
@@ -40,4 +41,4 @@ def stored(video: VideoRecord, *, poster: bool = False) -> VideoRecord:
         media={"duration": 8.0, "width": 1280, "height": 720},
         poster=f"{video.stem}.jpg" if poster else None,
     )
-    return video.submitted("task_1").finished(0.25, None).stored((file,))
+    return video.submitted("task_1").finished(Amount.parse("0.25 USD")).stored((file,))

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError
+from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState, new_record
 from prefect_omnivideo.core.records.repository import READERS, Records, parse, record_name
 from prefect_omnivideo.core.request import VideoRequest
@@ -76,8 +77,12 @@ def test_update_meets_another(records: Records) -> None:
     """On a conflict the step is applied to what the other wrote, nothing of which is lost."""
     ours, _ = records.claim(record())
     records.save(ours.record.submitted("task_1"), ours.etag)
-    updated = records.update(ours, lambda current: current.finished(0.5, None))
-    assert (updated.record.state, updated.record.attempt.task_id, updated.record.cost) == ("finished", "task_1", 0.5)
+    updated = records.update(ours, lambda current: current.finished(Amount.parse("0.5 USD")))
+    assert (updated.record.state, updated.record.attempt.task_id, updated.record.cost) == (
+        "finished",
+        "task_1",
+        (Amount.parse("0.5 USD"),),
+    )
 
 
 def test_update_with_nothing_to_do(records: Records) -> None:
@@ -91,7 +96,7 @@ def test_update_of_a_removed_record(records: Records) -> None:
     current = records.save(current.record.submitted("task_77"), current.etag)
     records.store.delete(record_name(current.record))
     with pytest.raises(StoreError, match="task_77"):
-        records.update(current, lambda current: current.finished(None, None))
+        records.update(current, lambda current: current.finished(None))
 
 
 def test_finds_by_the_beginning_of_a_key(records: Records) -> None:
@@ -175,7 +180,7 @@ def changed(change: Callable[[dict[str, Any]], None]) -> bytes:
         (b"[]", "should be the record of a video"),
         (b"{}", "should be the record of a video"),
         (json_bytes(record().model_dump(mode="json"))[:-20], "not JSON"),
-        (changed(lambda value: value.update(version=3)), "Upgrade prefect-omnivideo"),
+        (changed(lambda value: value.update(version=4)), "Upgrade prefect-omnivideo"),
         (changed(lambda value: value.update(version="x")), "should be the record of a video"),
         (changed(lambda value: value.update(state="lost")), "state"),
         (changed(lambda value: value.update(surprise=1)), "surprise"),
@@ -237,7 +242,7 @@ def test_every_state_comes_back(records: Records) -> None:
         lambda video: video.failed("no balance", "empty", accepted=False),
         lambda video: video.again(attempt(claim_id="1" * 32)),
         lambda video: video.submitted("task_1"),
-        lambda video: video.finished(1.5, 20),
+        lambda video: video.finished(Amount.parse("1.5 USD")),
         lambda video: video.unknown(),
     ]
     for step in steps:

@@ -7,6 +7,7 @@ import pytest
 
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.exchange import Exchange
+from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records import resolve
 from prefect_omnivideo.core.records.model import Failure, VideoRecord, VideoState, now
 from prefect_omnivideo.core.records.repository import Records
@@ -42,7 +43,7 @@ def in_state(state: VideoState) -> VideoRecord:
     return {
         VideoState.SUBMITTING: video,
         VideoState.SUBMITTED: job,
-        VideoState.FINISHED: job.finished(None, None),
+        VideoState.FINISHED: job.finished(None),
         VideoState.STORED: stored(job),
         VideoState.FAILED: job.failed("gateway error", "no"),
         VideoState.UNKNOWN: video.unknown("lost"),
@@ -62,22 +63,22 @@ def test_what_each_state_waits_for(state: VideoState) -> None:
 
 def test_a_second_look_at_a_finished_job_does_not_move_its_end() -> None:
     moment = MOMENT + timedelta(minutes=1)
-    finished = record().submitted("task_1").finished(None, None, at=moment)
-    again = finished.finished(None, None, at=moment + timedelta(hours=1))
+    finished = record().submitted("task_1").finished(None, at=moment)
+    again = finished.finished(None, at=moment + timedelta(hours=1))
     assert finished.attempt.finished_at == again.attempt.finished_at == moment
 
 
 def test_what_a_person_takes_back_leaves_no_failure() -> None:
-    video = record().submitted("task_1").failed("expired", "gone", cost=0.5).submitted("task_2")
+    video = record().submitted("task_1").failed("expired", "gone", cost=Amount.parse("0.5 USD")).submitted("task_2")
     assert (video.failure, video.attempt.finished_at, video.attempt.task_id) == (None, None, "task_2")
     assert stored(record().submitted("t").failed("expired", "gone")).failure is None
 
 
 def test_the_cost_of_every_attempt_counts() -> None:
-    video = record().submitted("task_1").finished(0.5, 3).failed("gateway error", "no")
-    assert video.attempt.cost == 0.5
-    again = video.released().again(attempt(claim_id="1")).submitted("task_2").finished(0.25, None)
-    assert again.cost == 0.75
+    video = record().submitted("task_1").finished(Amount.parse("0.5 USD")).failed("gateway error", "no")
+    assert video.attempt.cost == Amount.parse("0.5 USD")
+    again = video.released().again(attempt(claim_id="1")).submitted("task_2").finished(Amount.parse("0.25 USD"))
+    assert again.cost == (Amount.parse("0.75 USD"),)
     assert [each.task_id for each in again.attempts] == ["task_1", "task_2"]
 
 

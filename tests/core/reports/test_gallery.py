@@ -85,7 +85,7 @@ def test_says_what_became_of_it() -> None:
             record("three").unknown(),
         ).texts
     )
-    assert "apimart · take 3 · 8.0 s · 1280×720 · 3.4 MB · cost 0.25" in text
+    assert "apimart · take 3 · 8.0 s · 1280×720 · 3.4 MB · cost 0.25 USD" in text
     assert "moderated: content policy" in text
     assert "Nothing was spent." in text
     assert "it may have been paid" in text

@@ -9,6 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from prefect_omnivideo.core.errors import FailureCategory
+from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.wording import ADVICE, resolve_command, title, what_to_do
@@ -50,26 +51,52 @@ def test_groups() -> None:
 
 def test_summary() -> None:
     assert full().summary() == (
-        "6 videos: 1 stored, 2 still being made, 2 failed, 1 of unknown outcome that may have been paid."
+        "6 videos: 1 stored, 2 still being made, 2 failed, 1 of unknown outcome that may have been paid. "
+        "Cost so far: 0.25 USD."
     )
-    assert report(stored(record())).summary() == "1 video: 1 stored."
+    assert report(stored(record())).summary() == "1 video: 1 stored. Cost so far: 0.25 USD."
     assert report().summary() == "0 videos."
 
 
 def test_cost_is_what_was_told() -> None:
     """Every attempt counts; nothing told is not zero."""
-    assert (report(record()).cost, report(record()).credits) == (None, None)
-    twice = record().submitted("a").finished(0.5, 10).failed("gateway error", "x").again(attempt()).submitted("b")
-    batch = report(stored(record("other")), twice.finished(0.25, None))
-    assert (batch.cost, batch.credits) == (1.0, 10)
+    assert report(record()).cost == ()
+    twice = (
+        record()
+        .submitted("a")
+        .finished(Amount.parse("0.5 USD"))
+        .failed("gateway error", "x")
+        .again(attempt())
+        .submitted("b")
+    )
+    batch = report(stored(record("other")), twice.finished(Amount.parse("10 credits")))
+    assert batch.cost == (Amount.parse("0.75 USD"), Amount.parse("10 credits"))
 
 
 def test_costs_per_account() -> None:
     """Accounts have currencies of their own, and some say nothing."""
-    other = record("other").again(attempt(account="second")).submitted("b").finished(None, 40)
+    other = record("other").again(attempt(account="second")).submitted("b").finished(Amount.parse("40 credits"))
     page = report(stored(record()), record("two").submitted("c"), other).markdown()
-    assert "| prod | 2 | 0.25 | 1 |" in page
-    assert "| second | 1 | 40 credits | 0 |" in page
+    assert "| prod | 2 | unknown | 2 | 0.25 USD | 1 |" in page
+    assert "| second | 1 | unknown | 1 | 40 credits | 0 |" in page
+
+
+def test_the_estimate_stands_beside_the_cost() -> None:
+    """Of jobs that were accepted: what was not accepted cost nothing."""
+    known = {"estimate": "0.3 USD", "estimated_from": "price list"}
+    made = record("one").again(attempt(**known)).submitted("a").finished(Amount.parse("0.25 USD"))
+    refused = record("two").again(attempt(**known)).failed("refused", "no", accepted=False)
+    batch = report(made, refused, record("three").submitted("c"))
+    assert "| prod | 2 | 0.30 USD | 1 | 0.25 USD | 1 |" in batch.markdown()
+    assert json.loads(batch.to_json())["accounts"] == {
+        "prod": {
+            "accepted": 2,
+            "estimate": ["0.30 USD"],
+            "cost": ["0.25 USD"],
+            "without_estimate": 1,
+            "without_cost": 1,
+        }
+    }
 
 
 def test_unknown_is_said_as_it_is() -> None:
@@ -88,7 +115,7 @@ def test_commands_stay_code() -> None:
     """Whatever the folder is called, its bar does not end the cell and its backticks do not end the code."""
     batch = report(record("six").unknown(), store="file:///a`b|c")
     rendered = MarkdownIt("commonmark").enable("table").render(batch.markdown())
-    assert rendered.count("<td>") == 2 * 4, "one row in each of two tables"
+    assert rendered.count("<td>") == 6 + 4, "one row in each of two tables"
     assert f"<code>{html.escape(resolve_command(batch.unknown[0], batch.store), quote=False)}</code>" in rendered
 
 
@@ -150,7 +177,7 @@ def test_json() -> None:
     value = json.loads(batch.to_json())
     assert value["counts"] == batch.counts
     assert (value["cost"], value["summary"], value["gallery"]) == (
-        0.25,
+        ["0.25 USD"],
         batch.summary(),
         "s3://videos/daily/index.html",
     )
