@@ -1,5 +1,6 @@
 """What a person at the Prefect UI has before them: a server, saved blocks, `serve.py` running, and a browser."""
 
+import re
 import shutil
 import sys
 from collections.abc import Generator
@@ -7,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from tests.accounts import credentials
+from tests.browser.pictures import picture
 from tests.browser.ui import PrefectUI
+from tests.browser.v1 import V1
+from tests.browser.v2 import V2
 from tests.deployments.stage import START, Server, prefect_server, process, until
 
 CHROMIUM = shutil.which("chromium")
@@ -22,6 +26,7 @@ expect.set_options(timeout=20_000)  # milliseconds; nothing waits that long on a
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 VIDEOS, SHEET = "Generate videos/laptop", "Generate videos from a sheet/laptop"
 
+BATCH = "autumn"
 PROMPTS = [
     "A paper boat crosses a puddle",
     "Rain on neon streets, slow tracking shot",
@@ -52,8 +57,16 @@ class Stage:
     def store(self) -> Path:
         return self.server.home / "videos"
 
+    def tab(self) -> Page:
+        """A new tab of the browser."""
+        return self.browser.new_page(viewport={"width": 1300, "height": 900})
 
-@pytest.fixture(scope="module")
+    def ui(self, kind: type[PrefectUI]) -> PrefectUI:
+        """One of the server's two UIs, in a new tab."""
+        return kind(self.tab(), self.server.api.removesuffix("/api"))
+
+
+@pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
     """One for all tests. Blocks are saved before the browser starts, as its event loop would be in their way."""
     if CHROMIUM is None:
@@ -80,8 +93,44 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
 
 
 @pytest.fixture
-def ui(stage: Stage) -> Generator[PrefectUI]:
+def page(stage: Stage) -> Generator[Page]:
     """A tab of its own for each test."""
-    page = stage.browser.new_page(viewport={"width": 1300, "height": 900})
-    yield PrefectUI(page, stage.server.api.removesuffix("/api"))
+    page = stage.tab()
+    yield page
     page.close()
+
+
+@pytest.fixture(params=[V2, V1], ids=lambda kind: kind.version)
+def ui(stage: Stage, page: Page, request: pytest.FixtureRequest) -> PrefectUI:
+    """Each of the server's two UIs, the default one first."""
+    kind: type[PrefectUI] = request.param
+    return kind(page, stage.server.api.removesuffix("/api"))
+
+
+@pytest.fixture(scope="session")
+def batch(stage: Stage) -> str:
+    """A run of a batch, started from the form and waited for in the UI; its id."""
+    ui = stage.ui(V2)
+    ui.open_run_form(stage.videos)
+    ui.add_prompts(PROMPTS)
+    ui.pick_block("credentials", "APIMartCredentials", "prod")
+    ui.pick_block("store", "LocalVideoStore", "videos")
+    ui.tab("batch", "str").click()
+    ui.fill("batch", BATCH)
+    picture(ui.page, "run-form", height=1400)
+    run = ui.submit()
+    ui.open_run(run, "Failed")
+    expect(ui.page.get_by_text(f"{len(PROMPTS)} prompts for {BATCH}").first).to_be_visible()
+    expect(ui.log("4 stored")).not_to_have_count(0)
+    ui.open_run(run, "Failed")  # afresh, as the server counts task runs a little later
+    expect(ui.page.get_by_text(re.compile("^[0-9]+ Task runs$")).first).to_be_visible()
+    picture(ui.page, "run-page")
+    ui.page.close()
+    return run
+
+
+def is_harmless(shown: Locator) -> None:
+    """The prompt is there as it was written, and nothing in it ran or could be clicked."""
+    expect(shown).to_be_visible()
+    expect(shown.page.locator("a[href^='javascript:'], img[src='x']")).to_have_count(0)
+    assert shown.page.evaluate("window.owned") is None

@@ -1,31 +1,39 @@
 """The Prefect UI as a person uses it: forms are filled by the names they show, pages are read."""
 
-import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from playwright.sync_api import Locator, Page, Route, expect
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_SECONDS = 60.0
+RUN_SECONDS = 120.0
 """How long a run of a few videos may take on a busy machine."""
-MOST_SHOTS = 20
 MOST_TRIES = 5
 
 
-class PrefectUI:
-    """One browser tab at the UI of a Prefect server.
+class PrefectUI(ABC):
+    """One browser tab at a UI of a Prefect server; the server has two of them.
 
     Args:
         page: the tab. It reaches nothing but this machine; logos come from this repository.
-        url: address of the UI, without a trailing slash.
+        server: address of the server, without a trailing slash.
     """
 
-    def __init__(self, page: Page, url: str) -> None:
+    version: ClassVar[str]
+    path: ClassVar[str]
+    """Where the server has this UI."""
+    save: ClassVar[str]
+    """The button that saves a new block."""
+
+    def __init__(self, page: Page, server: str) -> None:
         self.page = page
-        self.url = url
+        self.url = server + self.path
         page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), _answer)
+
+    # Run forms
 
     def open_run_form(self, deployment: str) -> None:
         """The form that starts a run of a deployment, once it can be filled in."""
@@ -33,29 +41,42 @@ class PrefectUI:
         expect(self.page.get_by_role("button", name="Submit")).to_be_enabled()
         expect(self.field("deadline")).to_be_visible()
 
+    @abstractmethod
     def field(self, name: str) -> Locator:
-        """A parameter in a run form, with its label, description and error."""
-        label = self.page.locator(".schema-form-property__label").get_by_text(re.compile(rf"^{name}( \(Optional\))?$"))
-        return self.page.locator(".schema-form-property").filter(has=label)
+        """A parameter in a run form, or a field in a block form, with its label, description and error."""
+
+    @abstractmethod
+    def fields(self) -> list[str]:
+        """Names of the parameters in a run form, from top to bottom."""
+
+    @abstractmethod
+    def description(self, field: str) -> Locator:
+        """The text below the name of a field."""
+
+    @abstractmethod
+    def tab(self, field: str, name: str) -> Locator:
+        """One of the types of a field that has several."""
+
+    def fill(self, field: str, value: str) -> None:
+        """Type a text or a number into a field."""
+        self.field(field).locator("input, textarea").first.fill(value)
 
     def add_prompts(self, prompts: Sequence[str]) -> None:
         for number, prompt in enumerate(prompts):
             self.field("prompts").get_by_text("Add item").click()
             self.field("prompts").locator("textarea").nth(number).fill(prompt)
 
-    def enter_json(self, field: str, text: str) -> None:
-        """Fill a parameter in through the JSON input of its menu."""
-        self.field(field).locator(".schema-form-property-menu button").first.click()
-        self.page.get_by_text("Use JSON input").click()
-        self.field(field).locator(".p-code-input textarea").fill(text)
+    @abstractmethod
+    def add_request(self, values: Mapping[str, str]) -> None:
+        """Add a full request to the prompts, as its fields or as JSON."""
 
+    @abstractmethod
     def pick_block(self, field: str, kind: str, name: str) -> None:
         """Choose a saved block: the tab of its kind, then its name in the list."""
-        self.field(field).get_by_role("button", name=kind, exact=True).click()
-        picker = self.field(field).locator(".p-select-button__control")
-        picker.press("ArrowDown")
-        self.page.locator(".p-select-option").get_by_text(name, exact=True).click()
-        expect(picker).to_have_text(name)
+
+    @abstractmethod
+    def choices(self, field: str) -> Locator:
+        """What a field with a list offers, once the list is open."""
 
     def submit(self) -> str:
         """Start the run; its id. A busy server answers 503, and unlike Prefect's clients its UI leaves it at that."""
@@ -67,51 +88,87 @@ class PrefectUI:
         assert answer.value.ok, answer.value.text()
         return str(answer.value.json()["id"])
 
+    def submit_in_vain(self, field: str) -> None:
+        """Try to start a run that the form refuses because of a field."""
+        self.page.get_by_role("button", name="Submit").click()
+        expect(self.refusal(field)).to_be_visible()
+        expect(self.page).to_have_url(re.compile("/run$"))
+
+    @abstractmethod
+    def refusal(self, field: str) -> Locator:
+        """What shows that the form does not accept the value of a field."""
+
+    @abstractmethod
+    def switch(self, field: str) -> Locator:
+        """The control of a field that is on or off."""
+
+    # Runs and artifacts
+
     def open_run(self, run: str, state: str) -> None:
         """The page of a run, once the run is in a state."""
         self.page.goto(f"{self.url}/runs/flow-run/{run}")
-        expect(self.page.locator(".state-badge").first).to_have_text(state, timeout=1000 * RUN_SECONDS)
+        expect(self.state()).to_have_text(state, timeout=1000 * RUN_SECONDS)
 
+    @abstractmethod
+    def state(self) -> Locator:
+        """The state of the run whose page is open."""
+
+    def log(self, text: str) -> Locator:
+        """Lines in the log of a run that has ended; the server gets the last of them after the state."""
+        for _ in range(MOST_TRIES):
+            try:
+                expect(self.log_lines().filter(has_text=text)).not_to_have_count(0, timeout=2000)
+                break
+            except AssertionError:
+                self.page.reload()
+        return self.log_lines().filter(has_text=text)
+
+    @abstractmethod
+    def log_lines(self) -> Locator:
+        """The lines of the log of the run whose page is open."""
+
+    @abstractmethod
     def open_artifacts(self, run: str) -> None:
         """The artifacts of a run, reached from its page."""
-        self.page.goto(f"{self.url}/runs/flow-run/{run}")
-        self.page.get_by_role("listitem").filter(has_text=re.compile("^Artifacts$")).click()
 
+    @abstractmethod
     def artifacts(self, key: str) -> Locator:
         """Links to the artifacts with a key, among those of a run."""
-        return self.page.locator("a[href*='/artifacts/artifact/']").filter(has_text=key)
 
+    @abstractmethod
     def open_artifact(self, run: str, key: str) -> None:
         """The page of an artifact, reached from the page of its run."""
-        self.open_artifacts(run)
-        self.artifacts(key).click()
-        expect(self.page.get_by_role("button", name="Show raw data")).to_be_visible()
+
+    @abstractmethod
+    def artifact(self) -> Locator:
+        """The content of the artifact whose page is open: a page of text, or a table."""
+
+    # Blocks
 
     def open_block_form(self, slug: str) -> None:
         self.page.goto(f"{self.url}/blocks/catalog/{slug}/create")
-        expect(self.page.get_by_role("button", name="Create")).to_be_visible()
+        expect(self.page.get_by_role("button", name=self.save)).to_be_visible()
 
     def create_block(self, name: str, values: Mapping[str, str]) -> None:
         """Fill the block form in, leaving everything else as it is, and save the block."""
-        for label, value in {"Block Name": name, **values}.items():
-            self.page.locator(".p-label").filter(has=self.page.get_by_text(label, exact=True)).last.locator(
-                "input, textarea"
-            ).fill(value)
-        self.page.get_by_role("button", name="Create").click()
+        self.name_block(name)
+        for field, value in values.items():
+            self.fill(field, value)
+        self.page.get_by_role("button", name=self.save).click()
         self.page.wait_for_url("**/blocks/block/**")
 
+    @abstractmethod
+    def name_block(self, name: str) -> None:
+        """Type the name of a new block into its form."""
+
+    @abstractmethod
     def block_fields(self) -> list[tuple[str, str]]:
         """Name and default of every field of a block form, from top to bottom."""
-        fields = self.page.locator(".schema-form-fields").first.locator("> .schema-form-property")
-        return [_name_and_default(field) for field in fields.all()]
 
 
-def _name_and_default(field: Locator) -> tuple[str, str]:
-    name = field.locator("label, h3").first.inner_text().removesuffix(" (Optional)")
-    control = field.locator("input, textarea")
-    if control.count():
-        return name, control.first.input_value() or str(control.first.get_attribute("placeholder") or "")
-    return name, field.locator(".p-select-button__value").inner_text()
+def without_optional(label: str) -> str:
+    """The name of a field, from its label."""
+    return label.strip().removesuffix("(Optional)").strip()
 
 
 def _answer(route: Route) -> None:
@@ -121,27 +178,3 @@ def _answer(route: Route) -> None:
         route.fulfill(path=logo)
     else:
         route.abort()
-
-
-def picture(page: Page, name: str, height: int = 900) -> None:
-    """A screenshot for the documentation, in the folder that SCREENSHOTS names, if it names one."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.set_viewport_size({"width": (page.viewport_size or {"width": 1300})["width"], "height": height})
-        page.wait_for_load_state("networkidle")
-        page.evaluate(_PRESENTABLE)
-        taken, before = page.screenshot(), b""
-        for _ in range(MOST_SHOTS):  # until nothing moves any more, such as the spinner of a player
-            if taken == before:
-                break
-            taken, before = page.screenshot(), taken
-        Path(folder, f"{name}.png").write_bytes(taken)
-
-
-# No cursor blinks, and the folder of a test reads like the folder of a person.
-_PRESENTABLE = """() => {
-  document.activeElement.blur();
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    texts.currentNode.data = texts.currentNode.data.replace(/\\/\\S*\\/prefect0\\//, "///home/ada/");
-  }
-}"""

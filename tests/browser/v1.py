@@ -1,0 +1,90 @@
+"""The old UI, which people can switch to."""
+
+import json
+import re
+from collections.abc import Mapping
+
+from playwright.sync_api import Locator, expect
+
+from tests.browser.ui import PrefectUI, without_optional
+
+
+class V1(PrefectUI):
+    version = "V1"
+    path = ""
+    save = "Create"
+
+    def field(self, name: str) -> Locator:
+        label = self.page.locator("label, h3").get_by_text(re.compile(rf"^{re.escape(name)}( \(Optional\))?$"))
+        return self.page.locator(".schema-form-property").filter(has=label).last
+
+    def fields(self) -> list[str]:
+        return [
+            without_optional(label) for label in self.page.locator(".schema-form-property__label").all_inner_texts()
+        ]
+
+    def description(self, field: str) -> Locator:
+        return self.field(field).locator(".schema-form-property__description").first
+
+    def tab(self, field: str, name: str) -> Locator:
+        return self.field(field).get_by_role("button", name=name, exact=True)
+
+    def add_request(self, values: Mapping[str, str]) -> None:
+        self.field("prompts").locator(".schema-form-property-menu button").first.click()
+        self.page.get_by_text("Use JSON input").click()
+        self.field("prompts").locator(".p-code-input textarea").fill(json.dumps([values]))
+
+    def refusal(self, field: str) -> Locator:
+        return self.field(field).get_by_text("is not valid")
+
+    def switch(self, field: str) -> Locator:
+        return self.field(field).locator("[type=checkbox]")
+
+    def pick_block(self, field: str, kind: str, name: str) -> None:
+        self.tab(field, kind).click()
+        self.choices(field).get_by_text(name, exact=True).click()
+        expect(self._list(field)).to_have_text(name)
+
+    def choices(self, field: str) -> Locator:
+        self._list(field).press("ArrowDown")
+        return self.page.locator(".p-select-option")
+
+    def _list(self, field: str) -> Locator:
+        return self.field(field).locator(".p-select-button__control")
+
+    def state(self) -> Locator:
+        return self.page.locator(".state-badge").first
+
+    def log_lines(self) -> Locator:
+        return self.page.locator(".log-row")
+
+    def open_artifacts(self, run: str) -> None:
+        self.page.goto(f"{self.url}/runs/flow-run/{run}")
+        self.page.get_by_role("listitem").filter(has_text=re.compile("^Artifacts$")).click()
+
+    def artifacts(self, key: str) -> Locator:
+        return self.page.locator("a[href*='/artifacts/artifact/']").filter(has_text=key)
+
+    def open_artifact(self, run: str, key: str) -> None:
+        self.open_artifacts(run)
+        self.artifacts(key).click()
+        expect(self.page.get_by_role("button", name="Show raw data")).to_be_visible()
+
+    def artifact(self) -> Locator:
+        return self.page.locator(".artifact-data-view")
+
+    def name_block(self, name: str) -> None:
+        label = self.page.get_by_text("Block Name", exact=True)
+        self.page.locator(".p-label").filter(has=label).last.locator("input").fill(name)
+
+    def block_fields(self) -> list[tuple[str, str]]:
+        fields = self.page.locator(".schema-form-fields").first.locator("> .schema-form-property")
+        return [_name_and_default(field) for field in fields.all()]
+
+
+def _name_and_default(field: Locator) -> tuple[str, str]:
+    name = without_optional(field.locator("label, h3").first.inner_text())
+    control = field.locator("input, textarea")
+    if control.count():
+        return name, control.first.input_value() or str(control.first.get_attribute("placeholder") or "")
+    return name, field.locator(".p-select-button__value").inner_text()
