@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
@@ -14,8 +13,8 @@ from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
-from prefect_omnivideo.flows.run.ending import may_end_incomplete
 from prefect_omnivideo.flows.run.fan_out import eligible, fan_out
+from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.limits import limited, slot
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Prompts, Seconds
@@ -30,8 +29,7 @@ def _run_name() -> str:
     return f"{count} prompt{'' if count == 1 else 's'} for {parameters.get('batch') or 'a new batch'}"
 
 
-@flow(name="Generate videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
-@may_end_incomplete
+@video_flow(name="Generate videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
 async def generate_videos(
     prompts: Prompts,
     credentials: AnyCredentials | list[AnyCredentials],

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
@@ -19,14 +18,9 @@ from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
-from prefect_omnivideo.flows.run.ending import (
-    BatchFailedError,
-    BatchIncompleteError,
-    is_open,
-    may_end_incomplete,
-    whereabouts,
-)
+from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, is_open, whereabouts
 from prefect_omnivideo.flows.run.fan_out import Accounts, fan_out
+from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.verdict import Outcome
@@ -41,8 +35,7 @@ def _run_name() -> str:
     return f"collect {flow_run.parameters.get('batch') or 'all batches'}"
 
 
-@flow(name="Collect videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
-@may_end_incomplete
+@video_flow(name="Collect videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
 async def collect_videos(
     batch: str | None,
     credentials: AnyCredentials | list[AnyCredentials],

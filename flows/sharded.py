@@ -3,7 +3,6 @@
 import asyncio
 from typing import Annotated, Any
 
-from prefect import flow
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.logging import get_run_logger
@@ -23,13 +22,8 @@ from prefect_omnivideo.core.sheets.source import name_of
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
 from prefect_omnivideo.flows.run.cancelling import cancel_shards
-from prefect_omnivideo.flows.run.ending import (
-    INCOMPLETE,
-    BatchFailedError,
-    BatchIncompleteError,
-    may_end_incomplete,
-    whereabouts,
-)
+from prefect_omnivideo.flows.run.ending import INCOMPLETE, BatchFailedError, BatchIncompleteError, whereabouts
+from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.progress import Progress, show_report
@@ -45,8 +39,7 @@ def _run_name() -> str:
     return f"shards of {name_of(flow_run.parameters['sheet'])} for {flow_run.parameters['batch']}"
 
 
-@flow(name="Generate sharded", flow_run_name=_run_name, on_cancellation=[cancel_shards])
-@may_end_incomplete
+@video_flow(name="Generate sharded", flow_run_name=_run_name, on_cancellation=[cancel_shards])
 async def generate_sharded(
     sheet: str,
     credentials: AnyCredentials | list[AnyCredentials],

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Sequence
 from typing import Annotated
 
-from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
@@ -24,7 +23,7 @@ from prefect_omnivideo.core.storage.s3 import Bucket
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts, run_batch
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
-from prefect_omnivideo.flows.run.ending import may_end_incomplete
+from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 
@@ -44,8 +43,7 @@ def _run_name() -> str:
     return name
 
 
-@flow(name="Generate videos from a sheet", flow_run_name=_run_name, on_cancellation=[report_cancellation])
-@may_end_incomplete
+@video_flow(name="Generate videos from a sheet", flow_run_name=_run_name, on_cancellation=[report_cancellation])
 async def generate_from_sheet(
     sheet: str,
     credentials: AnyCredentials | list[AnyCredentials],

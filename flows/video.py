@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
@@ -18,7 +17,8 @@ from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.threads import on_records
-from prefect_omnivideo.flows.run.ending import VideoIncompleteError, is_open, may_end_incomplete
+from prefect_omnivideo.flows.run.ending import VideoIncompleteError, is_open
+from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
 from prefect_omnivideo.flows.run.verdict import goes_on
@@ -30,8 +30,7 @@ def _run_name() -> str:
     return f"video: {' '.join(as_request(flow_run.parameters['prompt']).prompt.split())[:60]}"
 
 
-@flow(name="Generate video", flow_run_name=_run_name)
-@may_end_incomplete
+@video_flow(name="Generate video", flow_run_name=_run_name)
 async def generate_video(
     prompt: str | VideoRequest,
     credentials: AnyCredentials,

@@ -1,10 +1,11 @@
-"""How a flow run ends that does not have every video in the store."""
+"""How a flow run ends that does not have every video in the store, or could not begin."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from prefect_omnivideo.core.errors import OmniVideoError
@@ -50,22 +51,25 @@ def is_open(record: VideoRecord) -> bool:
     return record.state not in (VideoState.STORED, VideoState.FAILED, VideoState.UNKNOWN)
 
 
-def may_end_incomplete(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+def ends_plainly(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Make the flow run's state tell how it ended: with what, where the report is, and whether work is left.
 
-    `BatchIncompleteError` and `VideoIncompleteError` get a state of their own. Python callers of the flow still get
-    the report, or the error.
+    `BatchIncompleteError` and `VideoIncompleteError` get a state of their own. An error is a message without a
+    traceback, which would bury what to do. Python callers of the flow still get the report, or the error.
     """
 
     @wraps(work)
     async def run(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             result = await work(*args, **kwargs)
-        except (BatchIncompleteError, VideoIncompleteError) as error:
+        except OmniVideoError as error:
+            incomplete = isinstance(error, BatchIncompleteError | VideoIncompleteError)
             raised = (error.__cause__ or error) if isinstance(error, VideoIncompleteError) else error
             if not _is_last_try():
                 raise raised from None
-            return cast("T", Failed(name=INCOMPLETE, message=str(error), data=cast("Any", raised)))
+            _log(error)
+            name = INCOMPLETE if incomplete else None
+            return cast("T", Failed(name=name, message=str(error), data=cast("Any", raised)))
         if isinstance(result, BatchReport) and result.records and FlowRunContext.get():
             return cast("T", Completed(message=f"{result.summary()}{whereabouts(result)}", data=cast("Any", result)))
         return result
@@ -76,6 +80,13 @@ def may_end_incomplete(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable
 def whereabouts(report: BatchReport) -> str:
     """The end of a message: where people find the gallery; empty if none was written."""
     return f" Report: {report.gallery}" if report.gallery else ""
+
+
+def _log(error: OmniVideoError) -> None:
+    log = get_run_logger()
+    log.debug("where it was raised:", exc_info=error)
+    if "\n" in str(error):  # Prefect logs the state too, but on one line
+        log.error("%s", error)
 
 
 def _is_last_try() -> bool:

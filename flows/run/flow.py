@@ -1,0 +1,71 @@
+"""The kind of flow that all flows of this package are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, Self, TypeVar, cast
+from uuid import UUID
+
+from prefect import Flow
+from prefect.logging.loggers import flow_run_logger
+from prefect.runtime import flow_run
+from prefect.utilities.collections import visit_collection
+from typing_extensions import override
+
+from prefect_omnivideo.blocks.saved import BlockError, load_saved
+from prefect_omnivideo.flows.run.ending import ends_plainly
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class VideoFlow(Flow[P, R]):
+    """A flow whose run says in its log why it could not begin, and names the saved blocks that cannot be used."""
+
+    @override
+    def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return super().validate_parameters(with_blocks(parameters))
+        except Exception as error:
+            if flow_run.id:  # Prefect logs this error where the page of the run does not show it
+                flow_run_logger(flow_run_id=UUID(flow_run.id), flow=self).error("%s", error)
+            raise
+
+    @override
+    def with_options(self, *args: Any, **options: Any) -> Self:
+        changed = super().with_options(*args, **options)
+        changed.__class__ = type(self)  # Prefect always makes a plain Flow
+        return cast("Self", changed)
+
+
+def video_flow(
+    **settings: Any,
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], VideoFlow[P, Coroutine[Any, Any, R]]]:
+    """As `prefect.flow`, with the same settings; a failure ends with its message alone (`ends_plainly`)."""
+
+    def decorate(work: Callable[P, Coroutine[Any, Any, R]]) -> VideoFlow[P, Coroutine[Any, Any, R]]:
+        return VideoFlow(fn=ends_plainly(work), **settings)
+
+    return decorate
+
+
+def with_blocks(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with the saved blocks that they refer to.
+
+    Raises:
+        BlockError: naming every block that cannot be used, and why.
+    """
+    problems: list[str] = []
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, dict) and "$ref" in value:
+            try:
+                return load_saved(cast("dict[str, Any]", value)["$ref"])
+            except BlockError as error:
+                problems.append(str(error))
+        return cast("object", value)
+
+    found = visit_collection(parameters, resolve, return_data=True)
+    if problems:
+        raise BlockError("; ".join(problems))
+    return cast("dict[str, Any]", found)
