@@ -6,6 +6,7 @@ record in the store, so that running it again never pays again. Task results are
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -30,6 +31,9 @@ from prefect_omnivideo.core.jobs.wait import fail, note, wait
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.tasks.events import open_records
+from prefect_omnivideo.tasks.plain import without_traceback
+
+logging.getLogger("prefect.task_runs").addFilter(without_traceback)
 
 C = TypeVar("C", bound=GatewayCredentials)
 RETRIES = 2

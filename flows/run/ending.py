@@ -63,13 +63,14 @@ def ends_plainly(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corou
         try:
             result = await work(*args, **kwargs)
         except OmniVideoError as error:
-            incomplete = isinstance(error, BatchIncompleteError | VideoIncompleteError)
-            raised = (error.__cause__ or error) if isinstance(error, VideoIncompleteError) else error
+            inner = error.__cause__ if isinstance(error, VideoIncompleteError) else None
             if not _is_last_try():
-                raise raised from None
+                if inner:
+                    raise inner from None
+                raise
             _log(error)
-            name = INCOMPLETE if incomplete else None
-            return cast("T", Failed(name=name, message=str(error), data=cast("Any", raised)))
+            name = INCOMPLETE if isinstance(error, BatchIncompleteError | VideoIncompleteError) else None
+            return cast("T", Failed(name=name, message=str(error), data=cast("Any", inner or error)))
         if isinstance(result, BatchReport) and result.records and FlowRunContext.get():
             return cast("T", Completed(message=f"{result.summary()}{whereabouts(result)}", data=cast("Any", result)))
         return result

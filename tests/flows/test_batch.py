@@ -91,7 +91,7 @@ async def test_repeated_prompts_are_one_video(sandbox: Sandbox, store: LocalVide
 async def test_an_unacceptable_prompt_spends_nothing(sandbox: Sandbox, store: LocalVideoStore) -> None:
     sandbox.reset()
     prompts: list[str | VideoRequest] = ["fine", VideoRequest(prompt="not fine", duration=7)]
-    with pytest.raises(RequestError, match=r"prompt 2, JimmyAI, duration"):
+    with pytest.raises(RequestError, match=r"prompt 2: JimmyAI, duration"):
         await generate_videos(prompts, credentials(sandbox, "jimmyai"), store)
     assert sandbox.jobs() == []
 
