@@ -39,6 +39,8 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     batch: str
+    title: str = ""
+    """The name as somebody typed it, if that is another one."""
     counts: dict[str, int] = {}
     """By state; empty as long as no report was written."""
     cost: JsonValue = None

@@ -15,7 +15,7 @@ from prefect_omnivideo.core.records.repository import Records, name_in, record_n
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
-from prefect_omnivideo.core.reports.start_page import entry_of, list_batch
+from prefect_omnivideo.core.reports.start_page import Entry, entry_of, list_batch
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.address import address_of
 from prefect_omnivideo.core.storage.base import ObjectStore
@@ -23,6 +23,7 @@ from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, whereabouts
 from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS
 from prefect_omnivideo.flows.run.progress import Progress, show_report
+from prefect_omnivideo.tasks.assets import materialize_batch
 from prefect_omnivideo.tasks.events import announce_batch
 
 REASONS_SHOWN = 5
@@ -133,20 +134,24 @@ def goes_on(count: int, batch: str) -> str:
 async def written(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
     """The report, written as `write_report` does; unwritten if that fails for any reason: it is informational."""
     try:
-        return await on_records(write_report, records, report, known, log)
+        report, whole = await on_records(write_report, records, report, known, log)
     except Exception as error:
         log.error("gallery and report could not be written: %s", error)
         return report
+    await materialize_batch(report, whole)
+    return report
 
 
-def write_report(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
+def write_report(
+    records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log
+) -> tuple[BatchReport, Entry]:
     """Write gallery and report beside the videos; they show the whole batch, not only one run.
 
     Args:
         known: records by name that need not be read again.
 
     Returns:
-        The report with the addresses of both, and of the store.
+        The report with the addresses of both, and of the store; and the figures of the whole batch.
 
     Raises:
         StoreError: they cannot be written.
@@ -170,11 +175,12 @@ def write_report(records: Records, report: BatchReport, known: Mapping[str, Pack
     store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
     whole_report = everything.to_json()
     store.put(data, whole_report, content_type="application/json")
+    entry = entry_of(whole_report)
     try:
-        list_batch(store, entry_of(whole_report))
+        list_batch(store, entry)
     except Exception as error:  # gallery and report are written
         log.error("the batch could not be put on the start page of the store: %s", error)
-    return report
+    return report, entry
 
 
 def _title_before(store: ObjectStore, name: str) -> str:

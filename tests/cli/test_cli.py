@@ -258,7 +258,7 @@ def test_the_command_that_report_and_gallery_print_can_be_run(
     records = Records(Folder(folder))
     records.claim(unknown("it's a batch"))
     empty = BatchReport.model_validate({"batch": "it's a batch", "records": []})
-    report = write_report(records, empty, {}, logging.getLogger(__name__))
+    report, _ = write_report(records, empty, {}, logging.getLogger(__name__))
     everything = report.model_copy(update={"records": PackedRecords(map(pack, records.batch(report.batch)))})
     (shown,) = re.findall(r"`(omnivideo resolve .*?)`", everything.markdown().replace(r"\|", "|"))
     assert shown in html.unescape((folder / report.batch / "index.html").read_text())
