@@ -50,7 +50,8 @@ def jobs(
         if answers:
             show_answers(records.find(answers, batch).record)
             return 0
-        found = [r for r in (records.batch(batch) if batch else records.all()) if state in (None, r.state)]
+        among = records.batch(batch) if batch else records.all()
+        found = sorted((r for r in among if state in (None, r.state)), key=lambda r: (r.batch, r.order))
     except OmniVideoError as error:
         return report_error(str(error))
     if json_:

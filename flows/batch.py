@@ -9,6 +9,7 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import refuse
 from prefect_omnivideo.core.jobs.deliver import clean_up
+from prefect_omnivideo.core.records.model import Place
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.threads import on_records
@@ -16,7 +17,7 @@ from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.fan_out import eligible, fan_out
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.limits import limited, slot
-from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
+from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Prompts, Seconds
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import make_video
@@ -84,11 +85,13 @@ async def run_batch(
     batch: str,
     deadline: float,
     skipped: tuple[str, ...] = (),
+    first: Place | None = None,
 ) -> BatchReport:
     """Make the videos of a batch within a flow run; see `generate_videos` for what it returns and raises.
 
     Args:
         skipped: rows of a sheet that were left out, with the reasons, for the report.
+        first: place of the first request, if the list is not this run's own.
     """
     log = get_run_logger()
     if not requests:
@@ -105,10 +108,13 @@ async def run_batch(
     await clean_up(records.store, log)
     limits = await limited(accounts)
     outcome = Outcome(batch, records, wanted, log)
+    first = first or Place(asked_at=moment_of_run(), position=1)
+    positions = {request.key: position for position, request in enumerate(wanted, first.position)}
 
     async def make(request: VideoRequest, account: GatewayCredentials) -> None:
         async with outcome.of(request), slot(account, limits):
-            outcome.add(await make_video(request, account, accounts, store, batch, deadline))
+            place = first.model_copy(update={"position": positions[request.key]})
+            outcome.add(await make_video(request, account, accounts, store, batch, deadline, place))
 
     await fan_out(
         zip(wanted, accounts_of, strict=True),

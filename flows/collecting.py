@@ -10,7 +10,7 @@ from prefect_omnivideo.core.jobs.ownership import is_owner
 from prefect_omnivideo.core.jobs.persist import latest
 from prefect_omnivideo.core.jobs.submit import await_outcome
 from prefect_omnivideo.core.records.compact import PackedRecords
-from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.model import Order, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.start_page import PAGE, relist_batches
@@ -68,11 +68,11 @@ async def collect_videos(
 
     if batch:
         name = batch_from(await origin_of_run(), batch)
-        found = await on_records(lambda: list(records.batch(name)))
+        found = await on_records(lambda: sorted(records.batch(name), key=_order))
         outcomes: dict[str, Outcome] = {name: _outcome(name, records, found)}
     else:
         found = await on_records(
-            lambda: [record for record in records.all() if is_open(record) or may_be_found(record)]
+            lambda: sorted((r for r in records.all() if is_open(r) or may_be_found(r)), key=_order)
         )
         names = dict.fromkeys(record.batch for record in found)
         outcomes = {name: _outcome(name, records, [r for r in found if r.batch == name]) for name in names}
@@ -99,6 +99,10 @@ async def collect_videos(
 
 def _outcome(batch: str, records: Records, found: Sequence[VideoRecord]) -> Outcome:
     return Outcome(batch, records, [record.request for record in found], get_run_logger())
+
+
+def _order(record: VideoRecord) -> Order:
+    return record.order
 
 
 async def _conclude_all(outcomes: Iterable[Outcome], store: ObjectStore) -> BatchReport:

@@ -14,7 +14,7 @@ from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import Problem, RequestError
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.records.batch import filled
-from prefect_omnivideo.core.records.compact import PackedRecords, pack
+from prefect_omnivideo.core.records.compact import PackedRecords, in_order, pack
 from prefect_omnivideo.core.records.repository import name_in, record_name
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.sheets.expansion import OnBadRow
@@ -106,7 +106,9 @@ async def generate_sharded(
 
     problems = [problem for problem in await asyncio.gather(*map(run, offsets)) if problem]
     records = open_records(store)
-    made = await on_records(lambda: {record_name(record): pack(record) for record in records.batch(name)})
+    found = await on_records(lambda: {record_name(record): pack(record) for record in records.batch(name)})
+    asked = [name_in(name, request) for request in expansion.requests]
+    made = in_order({each: found.pop(each) for each in asked if each in found}, found)
     report = BatchReport(
         batch=name, title=name.typed, records=PackedRecords(made.values()), skipped=tuple(expansion.skipped)
     )
@@ -114,7 +116,7 @@ async def generate_sharded(
     await show_report(report)
     announce_batch(report)
     log.info("%s", report.summary())
-    missing = sum(name_in(name, request) not in made for request in expansion.requests)
+    missing = sum(each not in made for each in asked)
     if missing:
         problems.append(f"{missing} of {len(expansion.requests)} videos were never submitted")
     message = " ".join([report.summary(), *problems])

@@ -13,6 +13,7 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.errors import RequestError
 from prefect_omnivideo.core.records.batch import filled
 from prefect_omnivideo.core.records.compact import PackedRecords
+from prefect_omnivideo.core.records.model import Place
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.sheets.dry_run import describe
@@ -26,6 +27,7 @@ from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.verdict import SHARD_TAG
 
 MAX_BYTES = 32 * 1024**2
 """Largest sheet, in bytes."""
@@ -109,7 +111,10 @@ async def generate_from_sheet(
         log.info("%s", describe(expansion.requests, known, [account.account() for account in accounts]))
     if dry_run or not expansion.requests:
         return BatchReport(batch=name, records=PackedRecords(), skipped=tuple(expansion.skipped))
-    return await run_batch(expansion.requests, accounts, store, name, deadline, tuple(expansion.skipped))
+    # The shards of a sheet are parts of one list.
+    asked_at = origin.moment if SHARD_TAG in flow_run.tags else moment_of_run()
+    first = Place(asked_at=asked_at, position=offset + 1)
+    return await run_batch(expansion.requests, accounts, store, name, deadline, tuple(expansion.skipped), first)
 
 
 def read_sheet(

@@ -13,7 +13,7 @@ from prefect_omnivideo.core.jobs.look import look
 from prefect_omnivideo.core.jobs.ownership import check_hopeful, is_owner
 from prefect_omnivideo.core.jobs.persist import latest
 from prefect_omnivideo.core.jobs.wait import learn
-from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.model import Place, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.threads import on_records
@@ -73,21 +73,23 @@ async def make_video(
     store: VideoStore,
     batch: str,
     deadline: float,
+    place: Place | None = None,
 ) -> VideoRecord:
     """Submit, wait and store; steps that are done already are skipped.
 
     Args:
         credentials: the account that submits, unless the video was submitted before.
         accounts: all accounts of the run; the one that submitted polls and downloads.
+        place: where the video is asked for, which orders the report of the batch.
 
     Returns:
         The record of the stored video.
     """
-    record = await nodes(type(credentials)).submit(request, credentials, store, batch)
+    record = await nodes(type(credentials)).submit(request, credentials, store, batch, place)
     owner = next((account for account in accounts if is_owner(record, account.account())), credentials)
     looked = await look_up(record, owner, store)
     if looked.failure and looked.failure.may_resubmit and looked.state is VideoState.FAILED:
-        return await make_video(request, credentials, accounts, store, batch, deadline)
+        return await make_video(request, credentials, accounts, store, batch, deadline, place)
     return await finish_video(looked, owner, store, deadline)
 
 

@@ -28,7 +28,7 @@ from prefect_omnivideo.core.jobs.ownership import check_hopeful, check_owner
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.jobs.submit import submit as submit_once
 from prefect_omnivideo.core.jobs.wait import fail, note, wait
-from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.model import Place, VideoRecord, VideoState
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.tasks.events import open_records
 from prefect_omnivideo.tasks.plain import without_traceback
@@ -41,14 +41,15 @@ RETRY_DELAYS: list[float] = [5, 30]
 """Seconds before Prefect's retries; they come on top of the client's own."""
 NAME_LENGTH = 60
 
-SubmitTask = Task[[VideoRequest | str, C, VideoStore, str], Coroutine[Any, Any, VideoRecord]]
+SubmitTask = Task[..., Coroutine[Any, Any, VideoRecord]]
+"""See `submit` within `nodes`; a type cannot name its parameters, as the last one is optional."""
 PollTask = Task[[VideoRecord, C, VideoStore, float], Coroutine[Any, Any, Job]]
 
 
 class Nodes(NamedTuple, Generic[C]):
     """The two tasks of a gateway."""
 
-    submit: SubmitTask[C]
+    submit: SubmitTask
     poll: PollTask[C]
 
 
@@ -59,7 +60,11 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
     name = gateway.name if gateway.name.isidentifier() else credentials_type.__module__.rpartition(".")[2]
 
     async def submit(
-        request: VideoRequest | str, credentials: GatewayCredentials, store: VideoStore, batch: str
+        request: VideoRequest | str,
+        credentials: GatewayCredentials,
+        store: VideoStore,
+        batch: str,
+        place: Place | None = None,
     ) -> VideoRecord:
         """Submit one video, at most once within its batch.
 
@@ -68,6 +73,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             credentials: the account that pays.
             store: where the record is kept, and later the video.
             batch: the batch the video belongs to; the same request in the same batch is the same video.
+            place: where the video is asked for, which orders the report of the batch.
 
         Returns:
             The record: `submitted`, or the state that an earlier submission has reached.
@@ -85,6 +91,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             batch,
             _logger(),
             flow_run.id,
+            place,
         )
 
     async def poll(

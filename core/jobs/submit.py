@@ -20,7 +20,7 @@ from prefect_omnivideo.core.gateways.specification import Accepted, Rejected, Un
 from prefect_omnivideo.core.gateways.validation import translate
 from prefect_omnivideo.core.jobs.persist import Log, Step, keep, latest
 from prefect_omnivideo.core.jobs.rejection import rejection_error
-from prefect_omnivideo.core.records.model import Attempt, VideoRecord, VideoState, new_record, now
+from prefect_omnivideo.core.records.model import Attempt, Place, VideoRecord, VideoState, new_record, now
 from prefect_omnivideo.core.records.repository import Records, Versioned
 from prefect_omnivideo.core.references.parse import own_references, placeholder
 from prefect_omnivideo.core.references.publish import reachable
@@ -36,9 +36,18 @@ CLAIM_PATIENCE = 60.0
 
 
 async def submit(
-    request: VideoRequest, account: Account, records: Records, batch: str, log: Log, flow_run: str | None = None
+    request: VideoRequest,
+    account: Account,
+    records: Records,
+    batch: str,
+    log: Log,
+    flow_run: str | None = None,
+    place: Place | None = None,
 ) -> VideoRecord:
     """Submit a request once, or find the outcome of an earlier submission.
+
+    Args:
+        place: where the video is asked for; kept in its record if this is the first time.
 
     Returns:
         The record: `submitted` after a submission; whatever it says if there was an earlier one.
@@ -73,7 +82,7 @@ async def submit(
                     started_at=moment,
                     claim_ends_at=moment + timedelta(seconds=account.claim_seconds),
                 )
-                return new_record(request, batch, attempt)
+                return new_record(request, batch, attempt, place)
 
             current, claimed = await _claimed(records, intent)
             if claimed:

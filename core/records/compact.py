@@ -6,23 +6,25 @@ A record as an object takes five times as much, and a run of 10,000 prompts keep
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
 from typing import Annotated, Any, NamedTuple, cast, overload
 
 from pydantic import BeforeValidator, InstanceOf, PlainSerializer, TypeAdapter
 from typing_extensions import override
 
 from prefect_omnivideo.core.money.amount import Amount
-from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.model import Order, VideoRecord, VideoState
 from prefect_omnivideo.core.storage.base import json_bytes
 
 
 class Packed(NamedTuple):
-    """One record. Its state and cost are kept beside it, so that records can be counted without parsing."""
+    """One record. What records are counted, filtered and sorted by is kept beside it, so that none is parsed for it."""
 
     state: VideoState
     text: bytes
     """JSON in one line."""
+    order: Order
     cost: tuple[Amount, ...] = ()
 
     @property
@@ -33,7 +35,17 @@ class Packed(NamedTuple):
 
 def pack(record: VideoRecord) -> Packed:
     """The record as its text."""
-    return Packed(record.state, json_bytes(record.model_dump(mode="json"), indent=None).rstrip(), record.cost)
+    text = json_bytes(record.model_dump(mode="json"), indent=None).rstrip()
+    return Packed(record.state, text, record.order, record.cost)
+
+
+def in_order(listed: Mapping[str, Packed], others: Mapping[str, Packed]) -> dict[str, Packed]:
+    """All records of a batch by name: those of a list in the order given, the others merged in by their own order."""
+
+    def order(item: tuple[str, Packed]) -> Order:
+        return item[1].order
+
+    return dict(merge(listed.items(), sorted(others.items(), key=order), key=order))
 
 
 class PackedRecords(Sequence[VideoRecord]):

@@ -119,6 +119,19 @@ class StoredFile(Part):
     """Why it may not be the requested video: it could not be opened."""
 
 
+class Place(Part):
+    """Where a video was first asked for; reports list videos in this order."""
+
+    asked_at: AwareDatetime
+    """When the run with its list or sheet was to start."""
+    position: int = Field(ge=1)
+    """Position in that list or sheet, from 1."""
+
+
+Order = tuple[datetime, int, str]
+"""What records are sorted by."""
+
+
 class VideoRecord(Part):
     """Everything known about one video of one batch."""
 
@@ -131,6 +144,8 @@ class VideoRecord(Part):
     files: tuple[StoredFile, ...] = ()
     mismatches: tuple[str, ...] = ()
     """How the video differs from the request, in words."""
+    place: Place | None = None
+    """None: it was asked for by itself, or by a version that did not keep this."""
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
@@ -138,6 +153,12 @@ class VideoRecord(Part):
     def stem(self) -> str:
         """Name within the store, without the ending: `<batch>/<slug>-<key>`."""
         return stem(self.batch, self.request)
+
+    @property
+    def order(self) -> Order:
+        """Lists come in the order of their runs, and a list in its own order; a video by itself when it was made."""
+        place = self.place
+        return (place.asked_at, place.position, self.key) if place else (self.created_at, 0, self.key)
 
     @property
     def attempt(self) -> Attempt:
@@ -287,7 +308,7 @@ class VideoRecord(Part):
         return self.model_copy(update={"state": state, "attempts": (*self.attempts[:-1], attempt), "updated_at": now()})
 
 
-def new_record(request: VideoRequest, batch: str, attempt: Attempt) -> VideoRecord:
+def new_record(request: VideoRequest, batch: str, attempt: Attempt, place: Place | None = None) -> VideoRecord:
     """The claim and the intent: state `submitting`, written before anything is sent."""
     moment = now()
     return VideoRecord(
@@ -296,6 +317,7 @@ def new_record(request: VideoRequest, batch: str, attempt: Attempt) -> VideoReco
         request=request,
         state=VideoState.SUBMITTING,
         attempts=(attempt,),
+        place=place,
         created_at=moment,
         updated_at=moment,
     )

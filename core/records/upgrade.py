@@ -13,7 +13,8 @@ _RENAMED_IN_2 = {"provider": "gateway", "claim": "claim_id"}
 def upgraded(record: dict[str, Any]) -> dict[str, Any]:
     """The JSON of a record as this version writes it.
 
-    Version 1 called the gateway a provider, and the mismatches differences. Version 2 had costs without a unit.
+    Version 1 called the gateway a provider, and the mismatches differences. Version 2 had costs without a unit, and
+    no place.
     """
     new = record
     if new.get("version", 1) == 1:

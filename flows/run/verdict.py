@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.records.batch import BatchName
-from prefect_omnivideo.core.records.compact import Packed, PackedRecords, pack
+from prefect_omnivideo.core.records.compact import Packed, PackedRecords, in_order, pack
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.records.repository import Records, name_in, record_name
 from prefect_omnivideo.core.redaction import shorten
@@ -148,7 +148,7 @@ def write_report(
     """Write gallery and report beside the videos; they show the whole batch, not only one run.
 
     Args:
-        known: records by name that need not be read again.
+        known: records by name that need not be read again, in the order to be shown.
 
     Returns:
         The report with the addresses of both, and of the store; and the figures of the whole batch.
@@ -158,7 +158,7 @@ def write_report(
     """
     store, page, data = records.store, f"{report.batch}/index.html", f"{report.batch}/report.json"
     others = records.batch(report.batch, lambda error: log.error("left out of the report: %s", error), besides=known)
-    whole = {**known, **{record_name(record): pack(record) for record in others}}
+    whole = in_order(known, {record_name(record): pack(record) for record in others})
     address, endpoint_url = address_of(store)
     typed = report.title if report.title not in ("", report.batch) else _title_before(store, data)
     report = report.model_copy(
@@ -171,7 +171,7 @@ def write_report(
             "public_url": store.public_url,
         }
     )
-    everything = report.model_copy(update={"records": PackedRecords(whole[name] for name in sorted(whole))})
+    everything = report.model_copy(update={"records": PackedRecords(whole.values())})
     store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
     whole_report = everything.to_json()
     store.put(data, whole_report, content_type="application/json")

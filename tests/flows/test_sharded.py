@@ -98,6 +98,17 @@ async def test_each_shard_makes_its_part_and_one_report_shows_all(
     assert len(json.loads((workers.store.folder / BATCH / "report.json").read_text())["records"]) == len(PROMPTS)
 
 
+async def test_the_shards_of_a_sheet_are_one_list(workers: Workers, tmp_path: Path) -> None:
+    prompts = ["pears", "bears", "zebras", "apples"]
+    sheet = tmp_path / "mixed.csv"
+    sheet.write_text("\n".join(["prompt", *prompts]))
+    report = await generate_sharded(str(sheet), workers.account, workers.store, BATCH, shard_size=2)
+    assert [record.request.prompt for record in report.records] == prompts
+    places = [record.place for record in report.records]
+    assert [place.position for place in places if place] == [1, 2, 3, 4]
+    assert len({place.asked_at for place in places if place}) == 1
+
+
 async def test_a_shard_that_crashed_is_run_again(workers: Workers, sandbox: Sandbox, sheet: str) -> None:
     workers.ends = lambda offset, number: Crashed() if offset == 2 and number == 0 else None
     report = await generate_sharded(sheet, workers.account, workers.store, BATCH, shard_size=2)

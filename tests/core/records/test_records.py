@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState, new_record
-from prefect_omnivideo.core.records.repository import READERS, Records, parse, record_name
+from prefect_omnivideo.core.records.repository import READERS, RECORD_VERSION, Records, parse, record_name
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.base import ETag, ObjectStore, json_bytes
 from prefect_omnivideo.core.storage.folder import Folder
@@ -180,7 +180,7 @@ def changed(change: Callable[[dict[str, Any]], None]) -> bytes:
         (b"[]", "should be the record of a video"),
         (b"{}", "should be the record of a video"),
         (json_bytes(record().model_dump(mode="json"))[:-20], "not JSON"),
-        (changed(lambda value: value.update(version=4)), "Upgrade prefect-omnivideo"),
+        (changed(lambda value: value.update(version=RECORD_VERSION + 1)), "Upgrade prefect-omnivideo"),
         (changed(lambda value: value.update(version="x")), "should be the record of a video"),
         (changed(lambda value: value.update(state="lost")), "state"),
         (changed(lambda value: value.update(surprise=1)), "surprise"),

@@ -8,11 +8,25 @@ import pytest
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records, parse, record_name
+from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.folder import Folder
 from tests.core.records.samples import record
 
 VERSION_1 = (Path(__file__).parent / "versions" / "1.json").read_bytes()
 """Written by 0.1.0: a connection that failed first, then a video whose shape is not what was asked for."""
+
+VERSION_2 = (Path(__file__).parent / "versions" / "2.json").read_bytes()
+"""Every field of the request written out, and no place."""
+
+
+def test_a_record_of_version_2_is_read() -> None:
+    written = json.loads(VERSION_2)
+    read = parse(f"{written['batch']}/a-red-apple-on-a-wooden-table-{written['key']}.json", VERSION_2)
+    assert (read.version, read.state, read.place) == (3, VideoState.STORED, None)
+    assert read.order == (read.created_at, 0, read.key)
+    assert read.request == VideoRequest(
+        prompt="A red apple on a wooden table", duration=8, aspect_ratio="16:9", options={"watermark": False}
+    )
 
 
 def test_a_record_of_version_1_is_read(records: Records, folder: Folder) -> None:
