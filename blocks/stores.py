@@ -220,13 +220,17 @@ class S3VideoStore(VideoStore):
     def open(self) -> ObjectStore:
         """The bucket as an object store."""
         options = S3Options.model_validate({name: getattr(self, name) for name in S3Options.model_fields})
-        return _bucket(self.bucket, self.prefix, options, self.public_url)
+        name = self._block_document_name if self.aws_access_key_id else None
+        saved_as = f"{self._block_type_slug}/{name}" if name else ""
+        return _bucket(self.bucket, self.prefix, options, self.public_url, saved_as)
 
 
 @lru_cache(maxsize=16)
-def _bucket(bucket: str, prefix: str, options: S3Options, public_url: str) -> Bucket:
+def _bucket(bucket: str, prefix: str, options: S3Options, public_url: str, saved_as: str) -> Bucket:
     """Cached: clients are expensive to create and safe to share between threads."""
-    return Bucket(client(options), bucket, prefix, options, public_url)
+    opened = Bucket(client(options), bucket, prefix, options, public_url)
+    opened.saved_as = saved_as
+    return opened
 
 
 def _check_absolute(folder: Path) -> None:

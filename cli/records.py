@@ -19,6 +19,7 @@ from prefect_omnivideo.core.records import resolve as decisions
 from prefect_omnivideo.core.records.batch import BatchName
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.reports.commands import TASK_ID
 from prefect_omnivideo.core.reports.listing import show_answers, show_jobs
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -98,6 +99,8 @@ def resolve(
         return report_error(
             "give exactly one of --task-id T, --ask-again, --link URL, --look, --resubmit, --abandon, --account"
         )
+    if task_id == TASK_ID:
+        return report_error(f"put the task id that the gateway shows in the place of {TASK_ID}")
     if look and not account:
         return report_error("--look needs --account, such as --account sora-credentials/prod")
     try:

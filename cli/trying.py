@@ -21,6 +21,7 @@ from prefect_omnivideo.core.gateways.preview import preview
 from prefect_omnivideo.core.gateways.specification import Answer
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.redaction import redact_json
+from prefect_omnivideo.core.reports.commands import jobs_command
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.folder import Folder
 
@@ -65,9 +66,8 @@ def try_(
         cassette = Cassette(account, folder / f"{account.gateway.name}.cassette.json")
         record = asyncio.run(_make(request, replace(account, heard=cassette.add), Records(Folder(folder)), deadline))
     except OmniVideoError as error:
-        return report_error(
-            f"{error}\nThe exchanges are in {folder}; `omnivideo jobs --store {folder}` shows the record."
-        )
+        shown = f"\nThe exchanges are in {folder}; this shows the record: {jobs_command(str(folder))}"
+        return report_error(f"{error}{shown if folder.is_dir() else ''}")
     sys.stdout.write(f"stored {record}\nThe exchanges are in {cassette.path}: read it before you hand it on.\n")
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.errors import JobError, JobFailedError, SubmissionUnknownError
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
-from prefect_omnivideo.core.reports.wording import resolve_command
+from prefect_omnivideo.core.reports.wording import how_to_decide
 from prefect_omnivideo.core.storage.address import address_of
 from prefect_omnivideo.core.storage.base import ObjectStore
 
@@ -43,8 +43,8 @@ def check_hopeful(record: VideoRecord, store: ObjectStore) -> None:
     if record.state is VideoState.UNKNOWN:
         raise SubmissionUnknownError(
             f"The submission of {record.stem} at {record.attempt.started_at:%Y-%m-%d %H:%M:%S %Z} has an unknown "
-            f"outcome; it is not sent again. Look for it in the gateway's list of jobs, and decide: "
-            f"`{resolve_command(record, *address_of(store))}`, or --resubmit, or --abandon."
+            f"outcome; it is not sent again. Look for it in the gateway's list of jobs, and decide. "
+            f"{how_to_decide(record, *address_of(store))}"
         )
     if record.state is VideoState.FAILED and record.failure:
         raise JobFailedError(record.failure.message, category=record.failure.category)

@@ -112,7 +112,7 @@ class Records:
                     ) from None
                 if latest == current:
                     error.add_note(
-                        "but its content is unchanged: check with `omnivideo doctor` whether its ETags agree"
+                        "but its content is unchanged: its ETags differ between writing and reading, see docs/stores.md"
                     )
                 current = latest
                 raise

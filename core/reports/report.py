@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from prefect_omnivideo.core.money.amount import Amount, told, total
 from prefect_omnivideo.core.records.compact import RecordsField
 from prefect_omnivideo.core.records.model import Attempt, StoredFile, VideoRecord, VideoState, now
+from prefect_omnivideo.core.reports.commands import resolve_commands
 from prefect_omnivideo.core.reports.templating import render
-from prefect_omnivideo.core.reports.wording import moment, reason, resolve_command, title, what_to_do
+from prefect_omnivideo.core.reports.wording import moment, reason, title, what_to_do
 from prefect_omnivideo.core.storage.base import json_bytes, web_address
 
 HEAD_ENDS = b',\n  "records": [\n'
@@ -39,7 +40,7 @@ class BatchReport(BaseModel):
     report: str | None = None
     """Address of `report.json`, if one was written: its public URL if the store has one."""
     store: str | None = None
-    """Address of the store, as `open_store` takes it."""
+    """Address of the store, or the saved block whose keys open it, as `omnivideo --store` takes them."""
     endpoint_url: str | None = None
     """Address of the store's server, if it is not AWS."""
     public_url: str = ""
@@ -131,7 +132,7 @@ class BatchReport(BaseModel):
             moment=moment,
             reason=reason,
             what_to_do=what_to_do,
-            resolve_command=resolve_command,
+            resolve_commands=resolve_commands,
         )
 
     def to_json(self) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import unicodedata
 from datetime import UTC
 
 from prefect_omnivideo.core.errors import FailureCategory
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.reports.commands import resolve_commands
 
 ADVICE: dict[FailureCategory, str] = {
     "refused": "Change the request as the reason says.",
@@ -50,9 +50,8 @@ def what_to_do(record: VideoRecord, store: str | None = None, endpoint_url: str 
     if record.state is VideoState.UNKNOWN:
         return (
             f"Look for it in the task list of {record.attempt.account} at {record.attempt.base_url}, sent "
-            f"{moment(record)}, then decide: {resolve_command(record, store, endpoint_url)} (or --resubmit if it is "
-            "not there, which pays again, or --abandon)"
-        )
+            f"{moment(record)}. {how_to_decide(record, store, endpoint_url)}"
+        ).strip()
     if record.state is not VideoState.FAILED or failure is None:
         return ""
     if failure.released:
@@ -68,16 +67,9 @@ def what_to_do(record: VideoRecord, store: str | None = None, endpoint_url: str 
     return f"{ADVICE[failure.category]} {rest}"
 
 
-def resolve_command(record: VideoRecord, store: str | None = None, endpoint_url: str | None = None) -> str:
-    """The command that decides about a video of unknown outcome, once TASK_ID is replaced by its task id.
-
-    Args:
-        store, endpoint_url: as `open_store` takes them.
-    """
-    words = ["omnivideo", "resolve", record.key, "--batch", record.batch, "--store", store or "STORE"]
-    if endpoint_url:
-        words += ["--endpoint-url", endpoint_url]
-    return shlex.join([*words, "--task-id", "TASK_ID"])
+def how_to_decide(record: VideoRecord, store: str | None, endpoint_url: str | None = None) -> str:
+    """The commands for a video of unknown outcome, each with the case it is for."""
+    return " ".join(f"{case}: `{command}`." for case, command in resolve_commands(record, store, endpoint_url).items())
 
 
 def moment(record: VideoRecord) -> str:

@@ -36,7 +36,12 @@ def open_store(address: str, *, endpoint_url: str | None = None) -> ObjectStore:
 
 
 def address_of(store: ObjectStore) -> tuple[str, str | None]:
-    """Address and endpoint URL, with which `open_store` opens the same store; no endpoint URL for AWS."""
+    """Address and endpoint URL, with which `omnivideo --store` opens the same store; no endpoint URL for AWS.
+
+    A store with keys of its own is named by its saved block, as the default AWS chain does not have them.
+    """
+    if store.saved_as:
+        return store.saved_as, None
     from prefect_omnivideo.core.storage.s3 import Bucket  # late, as above
 
     if not isinstance(store, Bucket):

@@ -38,6 +38,8 @@ class ObjectStore(ABC):
 
     public_url: str = ""
     """Address at which a web server shows the store, without a slash at its end; empty if none does."""
+    saved_as: str = ""
+    """The saved block whose keys open it, such as `s3-video-store/prod`; empty if it has no keys of its own."""
 
     @abstractmethod
     def create(self, name: str, data: bytes, *, content_type: str = JSON) -> ETag:

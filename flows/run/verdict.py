@@ -73,7 +73,7 @@ class Outcome:
 
     def give_up(self, request: VideoRequest, error: Exception) -> None:
         """Why there is no video from this run."""
-        self._problems[request.key] = str(error) or type(error).__name__
+        self._problems[request.key] = str(error).rstrip(". ") or type(error).__name__
 
     async def conclude(self, skipped: tuple[str, ...] = ()) -> BatchReport:
         """Write gallery and report, and return the report.
@@ -90,7 +90,15 @@ class Outcome:
                 await self._look_up(request)
         names = [name_in(self.batch, request) for request in self._requests]
         made = {name: self._made[name] for name in names if name in self._made}
-        report = BatchReport(batch=self.batch, title=self.title, records=PackedRecords(made.values()), skipped=skipped)
+        store, endpoint_url = address_of(self._records.store)
+        report = BatchReport(
+            batch=self.batch,
+            title=self.title,
+            records=PackedRecords(made.values()),
+            skipped=skipped,
+            store=store,
+            endpoint_url=endpoint_url,
+        )
         is_shard = SHARD_TAG in flow_run.tags
         if not is_shard:
             report = await written(self._records, report, made, self._log)
@@ -126,8 +134,8 @@ class Outcome:
 def goes_on(count: int, batch: str) -> str:
     """How to collect the paid videos that a run did not store."""
     return (
-        f"{count} of them may have been paid and can still be collected: run batch {batch} again, or "
-        f"collect_videos({batch!r}, ...); neither pays again"
+        f"{count} of them may have been paid and can still be collected: run batch {batch} again, or the flow "
+        "Collect videos for it; neither pays again"
     )
 
 

@@ -27,7 +27,7 @@ def test_a_request_no_gateway_can_honour_ends_the_run_and_costs_nothing(ui: Pref
     ui.add_request({"prompt": prompt, "resolution": "4k"})
     run = ui.submit()
     ui.open_run(run, "Failed")
-    expect(ui.log("prompt 1, APIMart, resolution").first).to_be_visible()
+    expect(ui.log("prompt 1: APIMart, resolution").first).to_be_visible()
     assert prompt not in [job["prompt"] for job in stage.sandbox.jobs()]
 
 

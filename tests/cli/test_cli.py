@@ -1,11 +1,7 @@
 """The command line, as a person would type it: in this process, but for one that goes through the installed command."""
 
-import html
 import io
 import json
-import logging
-import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,14 +12,10 @@ import pytest
 
 from prefect_omnivideo import VideoRequest
 from prefect_omnivideo.cli import main
-from prefect_omnivideo.cli.commands import app
 from prefect_omnivideo.core.exchange import exchange
-from prefect_omnivideo.core.records.compact import PackedRecords, pack
 from prefect_omnivideo.core.records.model import Attempt, VideoRecord, new_record, now
 from prefect_omnivideo.core.records.repository import Records
-from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.storage.folder import Folder
-from prefect_omnivideo.flows.run.verdict import write_report
 from tests.core.transfer.lying_server import answer, mp4, running
 
 
@@ -244,28 +236,6 @@ def test_decode_shows_what_is_understood_and_where_it_stands(
 
 def test_decode_wants_a_gateway_or_a_block(omnivideo: Command) -> None:
     assert omnivideo("decode", text="{}").returncode == 2
-
-
-@pytest.mark.parametrize(
-    ("decision", "state"), [("--task-id task_1", "submitted"), ("--resubmit", "failed"), ("--abandon", "failed")]
-)
-def test_the_command_that_report_and_gallery_print_can_be_run(
-    decision: str, state: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As it stands, with a decision in the place of the one shown; whatever folder and batch are called."""
-    folder = tmp_path / "my 'videos' | 2026?"
-    folder.mkdir()
-    records = Records(Folder(folder))
-    records.claim(unknown("it's a batch"))
-    empty = BatchReport.model_validate({"batch": "it's a batch", "records": []})
-    report, _ = write_report(records, empty, {}, logging.getLogger(__name__))
-    everything = report.model_copy(update={"records": PackedRecords(map(pack, records.batch(report.batch)))})
-    (shown,) = re.findall(r"`(omnivideo resolve .*?)`", everything.markdown().replace(r"\|", "|"))
-    assert shown in html.unescape((folder / report.batch / "index.html").read_text())
-    program, *words = shlex.split(shown.replace("--task-id TASK_ID", decision))
-    assert program == "omnivideo"
-    assert app(words, result_action="return_value") == 0, capsys.readouterr().err
-    assert next(records.batch(report.batch)).state == state
 
 
 def test_resolve_wants_one_decision(parked: tuple[Path, str], omnivideo: Command) -> None:

@@ -89,7 +89,7 @@ def test_says_what_became_of_it() -> None:
     assert "moderated: content policy" in text
     assert "Nothing was spent." in text
     assert "it may have been paid" in text
-    assert f"omnivideo resolve {record('three').key} --batch daily" in text
+    assert "Look for it in the task list of prod" in text
 
 
 def test_policy_allows_this_style_and_no_script() -> None:
