@@ -28,7 +28,7 @@ $(VENV)/.installed: $(VENV)/.requirements $(FILES) pyproject.toml
 	@touch $@
 
 demo: setup
-	@$(BIN)/omnivideo demo
+	@$(BIN)/omnivideo demo$(if $(UI), --ui)
 
 # For the inner loop, in about a minute: everything but the tests that start servers.
 check:

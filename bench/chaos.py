@@ -24,7 +24,7 @@ from bench.chaos_proxy import s3_proxy
 from bench.chaos_scene import SETTLE, ScenarioError, Scene, free_ports
 from bench.chaos_verdict import judge
 from prefect_omnivideo.blocks import S3VideoStore
-from prefect_omnivideo.cli.demo import _prefect_server, _wait_for
+from prefect_omnivideo.cli.demo.stage import prefect_server, wait_for
 from prefect_omnivideo.core.records.model import VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.sandbox import Fault, FaultPlan, Settings
@@ -185,8 +185,8 @@ def chaos(
         # SeaweedFS may still be writing when it is stopped.
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True)))
         if api is None:
-            api = stack.enter_context(_prefect_server(home))
-            _wait_for(api)
+            api = stack.enter_context(prefect_server(home))
+            wait_for(api)
         server = stack.enter_context(running_s3(home / "s3"))
         server.bucket("chaos")
         # The processes of the scenarios inherit these.

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from bench.order import Cost, Order
-from prefect_omnivideo.cli.demo import _prefect_server, _wait_for
+from prefect_omnivideo.cli.demo.stage import prefect_server, wait_for
 from prefect_omnivideo.sandbox.s3server import S3Server, running_s3
 
 GATEWAY = "sora"
@@ -99,9 +99,9 @@ def stage() -> Generator[Stage]:
     with contextlib.ExitStack() as stack:
         # SeaweedFS may still be writing when it is stopped.
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
-        api = stack.enter_context(_prefect_server(home))
+        api = stack.enter_context(prefect_server(home))
         s3 = stack.enter_context(running_s3(home / "s3"))
-        _wait_for(api)
+        wait_for(api)
         yield Stage(s3, api, home)
 
 

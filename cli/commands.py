@@ -6,6 +6,9 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from prefect_omnivideo.cli import records, requests, trying
 from prefect_omnivideo.cli.app import app
@@ -14,12 +17,16 @@ __all__ = ["app", "main", "records", "requests", "trying"]
 
 
 @app.command
-def demo() -> int:
-    """Make a dozen videos through the five gateways, simulated on this machine at no cost."""
+def demo(*, ui: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Make a dozen videos through the five gateways, simulated on this machine at no cost.
+
+    Args:
+        ui: Leave the Prefect UI running at the end, with a deployment for videos of your own, until Ctrl-C.
+    """
     with _sandbox_extra():
         from prefect_omnivideo.cli.demo import run_demo
 
-    return run_demo()
+    return run_demo(ui=ui)
 
 
 @app.command

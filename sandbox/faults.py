@@ -165,6 +165,15 @@ class Hit:
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """A fault that was injected."""
+
+    gateway: str
+    fault: str
+    prompt: str
+
+
 class Faults:
     """Applies the plan, and counts how often each rule matched and affected each prompt."""
 
@@ -172,25 +181,29 @@ class Faults:
         self._plan = plan
         self._met: Counter[tuple[object, str]] = Counter()
         self._struck: Counter[tuple[object, str]] = Counter()
+        self.injected: list[Injected] = []
 
     def take(self, stage: Stage, gateway: str, prompt: str, *, nth: int = 1, but: str = "") -> Hit | None:
         """The first rule that applies at this stage, which is counted; never `but`; `nth` numbers a job's queries."""
         for source, rule in self._rules(stage, gateway, prompt):
             if rule.fault == but or (rule.fault == "gone" and nth < (rule.value or 1)):
                 continue
-            if self._strikes(source, rule, prompt):
+            if self._strikes(source, rule, gateway, prompt):
                 return _hit(rule)
         return None
 
     def job(self, gateway: str, prompt: str) -> dict[str, float]:
         """Every job fault of this submission, with its value."""
         struck = [
-            _hit(rule) for source, rule in self._rules("job", gateway, prompt) if self._strikes(source, rule, prompt)
+            _hit(rule)
+            for source, rule in self._rules("job", gateway, prompt)
+            if self._strikes(source, rule, gateway, prompt)
         ]
         return {hit.name: hit.value for hit in struck}
 
     def reset(self) -> None:
         """Reset the counts."""
+        self.injected.clear()
         self._met.clear()
         self._struck.clear()
 
@@ -203,7 +216,7 @@ class Faults:
                 rules.append((index, rule))
         return rules
 
-    def _strikes(self, source: object, rule: Fault, prompt: str) -> bool:
+    def _strikes(self, source: object, rule: Fault, gateway: str, prompt: str) -> bool:
         key = (source, prompt)
         times = rule.times or rule.kind.times
         if times is not None and self._struck[key] >= times:
@@ -214,6 +227,7 @@ class Faults:
             if draw.random() >= rule.probability:
                 return False
         self._struck[key] += 1
+        self.injected.append(Injected(gateway, rule.fault, prompt))
         return True
 
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prefect_omnivideo.sandbox.app import create_app
 from prefect_omnivideo.sandbox.connection import Protocol
-from prefect_omnivideo.sandbox.faults import GATEWAYS
+from prefect_omnivideo.sandbox.faults import GATEWAYS, Injected
 from prefect_omnivideo.sandbox.origin import create_origin
 from prefect_omnivideo.sandbox.settings import Settings
 from prefect_omnivideo.sandbox.state import Clock, State
@@ -46,6 +46,10 @@ class Sandbox:
     def jobs(self) -> list[dict[str, Any]]:
         """The bill: every accepted submission, in order."""
         return self.state.book.bill()
+
+    def injected(self) -> list[Injected]:
+        """The faults that were injected, in order."""
+        return list(self.state.faults.injected)
 
     def stats(self) -> dict[str, Any]:
         """Counts per gateway, leaks and times, as `GET /_sandbox/stats` gives them."""
