@@ -6,18 +6,14 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from prefect_omnivideo.cli.app import any_store, app, report_error, saved_credentials
-from prefect_omnivideo.core.client.account import Account
-from prefect_omnivideo.core.client.pool import connect
-from prefect_omnivideo.core.errors import OmniVideoError, StatusUnavailableError, StoreError
-from prefect_omnivideo.core.records import resolve as decisions
-from prefect_omnivideo.core.records.batch import BatchName
-from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.errors import OmniVideoError
+from prefect_omnivideo.core.jobs.settle import Decision, in_store, settle
+from prefect_omnivideo.core.records.model import VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.commands import TASK_ID
 from prefect_omnivideo.core.reports.listing import show_answers, show_jobs
@@ -47,7 +43,7 @@ def jobs(
     """
     try:
         records = Records(any_store(store, endpoint_url))
-        batch = _in_store(records, batch)
+        batch = in_store(records, batch)
         if answers:
             show_answers(records.find(answers, batch).record)
             return 0
@@ -94,7 +90,15 @@ def resolve(
         batch: The batch, if the key alone is ambiguous.
         endpoint_url: Address of an S3-compatible server. Keys and region come from the default AWS chain.
     """
-    decided = [bool(task_id), ask_again, bool(link), look, resubmit, abandon].count(True)
+    choices: dict[Decision, bool] = {
+        "found": bool(task_id),
+        "ask again": ask_again,
+        "link": bool(link),
+        "look": look,
+        "resubmit": resubmit,
+        "abandon": abandon,
+    }
+    decided = sum(choices.values())
     if decided != 1 and not (account and not decided):
         return report_error(
             "give exactly one of --task-id T, --ask-again, --link URL, --look, --resubmit, --abandon, --account"
@@ -103,80 +107,24 @@ def resolve(
         return report_error(f"put the task id that the gateway shows in the place of {TASK_ID}")
     if look and not account:
         return report_error("--look needs --account, such as --account sora-credentials/prod")
+    decision: Decision = "move"
+    for name, is_given in choices.items():
+        decision = name if is_given else decision
     try:
-        records = Records(any_store(store, endpoint_url))
-        batch, after = _in_store(records, batch), ""
-        if task_id:
-            if account:
-                _check_task(saved_credentials(account).account(), records.find(key, batch).record, task_id)
-            record = decisions.accept(records, key, batch, task_id)
-        elif ask_again:
-            record = decisions.ask_again(records, key, batch)
-        elif link:
-            record = _store(records, key, batch, link)
-        elif look and account:
-            return _look(records, key, batch, account)
-        elif resubmit:
-            record, after = decisions.resubmit(records, key, batch), "the next run of the batch submits it again"
-        elif abandon:
-            record = decisions.abandon(records, key, batch)
-        else:
-            moved = saved_credentials(account or "").account()
-            record = decisions.move(records, key, batch, moved.name, moved.base_url, moved.gateway.name)
-            after = f"it belongs to the account {moved.name} at {moved.base_url} now"
+        records, credentials = Records(any_store(store, endpoint_url)), account and saved_credentials(account)
+        said = asyncio.run(
+            settle(
+                records,
+                key,
+                in_store(records, batch),
+                decision,
+                logging.getLogger("omnivideo"),
+                given=task_id or link or "",
+                account=credentials.account() if credentials else None,
+                console=credentials.console() if credentials else None,
+            )
+        )
     except OmniVideoError as error:
         return report_error(str(error))
-    sys.stdout.write(f"{record.stem}: {after or f'it is {record.state} now'}\n")
-    return 0
-
-
-def _in_store(records: Records, batch: str | None) -> str | None:
-    """The name in the store of a batch that was given by it, or by its title.
-
-    Raises:
-        RequestError: no batch can have that name.
-    """
-    return batch if not batch or records.has(batch) else BatchName.of(batch)
-
-
-def _check_task(account: Account, record: VideoRecord, task_id: str) -> None:
-    """Ask the gateway about a task id before it is written down.
-
-    Raises:
-        StoreError: the gateway does not know it.
-    """
-
-    async def ask() -> str:
-        async with connect(account) as client:
-            job = await client.status(task_id, record.attempt.submit_path)
-            return f"{account.gateway.title} knows the task {task_id}: {job.status_word or job.status}"
-
-    try:
-        said = asyncio.run(ask())
-    except StatusUnavailableError as error:
-        if error.not_found:
-            raise StoreError(
-                f"{error}. Nothing was changed; to write that task id all the same, leave --account out"
-            ) from None
-        said = f"{error}. The task id is written all the same"
     sys.stdout.write(f"{said}\n")
-
-
-def _store(records: Records, key: str, batch: str | None, link: str) -> VideoRecord:
-    from prefect_omnivideo.core.jobs.adopt import store_link
-
-    log = logging.getLogger("omnivideo")
-    return asyncio.run(store_link(records, records.find(key, batch), link, log))
-
-
-def _look(records: Records, key: str, batch: str | None, slug: str) -> int:
-    from prefect_omnivideo.core.jobs.look import look
-
-    credentials, record = saved_credentials(slug), records.find(key, batch).record
-    console = credentials.console()
-    if console is None:
-        return report_error(f"{slug} has no console access token and user id")
-    looked = asyncio.run(look(records, credentials.account(), console, logging.getLogger("omnivideo")))
-    said: Sequence[str] = [looked.said[record.batch, record.key]] if (record.batch, record.key) in looked.said else []
-    sys.stdout.write(f"{record.stem}: {''.join(said) or 'the console tells nothing about it'}\n")
     return 0

@@ -1,4 +1,4 @@
-"""Two deployments without work pool and worker, served as long as this script runs.
+"""Three deployments without work pool and worker, served as long as this script runs.
 
 prefect server start
 python deployments/serve.py
@@ -8,7 +8,7 @@ from prefect import serve
 from prefect.deployments.runner import RunnerDeployment
 from prefect.types.entrypoint import EntrypointType
 
-from prefect_omnivideo.flows import generate_from_sheet, generate_videos
+from prefect_omnivideo.flows import generate_from_sheet, generate_videos, resolve_videos
 
 
 def block(slug: str) -> dict[str, dict[str, str]]:
@@ -34,6 +34,13 @@ if __name__ == "__main__":
             parameters={**BLOCKS, "sheet": "~/prompts.csv", "batch": "laptop", "on_bad_row": "skip"},
             cron="0 * * * *",
             concurrency_limit=1,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        ),
+        RunnerDeployment.from_flow(
+            resolve_videos,
+            "laptop",
+            description="Decides about videos of unknown outcome, or failed ones.",
+            parameters={"store": BLOCKS["store"]},
             entrypoint_type=EntrypointType.MODULE_PATH,
         ),
     )

@@ -2,6 +2,7 @@
 
 from prefect_omnivideo.flows.batch import generate_videos
 from prefect_omnivideo.flows.collecting import collect_videos
+from prefect_omnivideo.flows.resolving import resolve_videos
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError
 from prefect_omnivideo.flows.sharded import generate_sharded
 from prefect_omnivideo.flows.sheet import generate_from_sheet
@@ -15,4 +16,5 @@ __all__ = [
     "generate_sharded",
     "generate_video",
     "generate_videos",
+    "resolve_videos",
 ]

@@ -17,6 +17,7 @@ from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.templating import markdown_text
 from prefect_omnivideo.core.reports.wording import reason
+from prefect_omnivideo.flows.run.settling import how_to_settle
 from prefect_omnivideo.tasks.showing import only_shows
 
 SECONDS_BETWEEN = 3.0
@@ -58,7 +59,10 @@ class Progress:
 async def show_report(report: BatchReport) -> None:
     """The report as a page, and a table with one row per video."""
     with only_shows("the report"):
-        await acreate_markdown_artifact(report.markdown(), key="omnivideo-report", description=report.summary())
+        page = report.markdown()
+        if report.unknown:
+            page += await how_to_settle(report.title or report.batch)
+        await acreate_markdown_artifact(page, key="omnivideo-report", description=report.summary())
     with only_shows("the table of videos"):
         rows = [_row(record, report) for record in report.records[:MOST_ROWS]]
         await acreate_table_artifact(rows, key="omnivideo-videos", description=f"Videos of batch {report.batch}")

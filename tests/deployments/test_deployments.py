@@ -95,11 +95,12 @@ def test_deployments_hold_references_and_schedules_of_their_own(stage: Stage) ->
         "products": {"weekdays": True, "weekend": True},
         "long": {},
         "collect": {"every-hour": True},
+        "resolve": {},
         "shard": {},
     }
     strategies = {name: d.concurrency_options and d.concurrency_options.collision_strategy for name, d in found.items()}
     queued = dict.fromkeys(("ad-hoc", "daily", "products", "long"), "ENQUEUE")
-    assert strategies == {**queued, "hourly": "CANCEL_NEW", "collect": "CANCEL_NEW", "shard": None}
+    assert strategies == {**queued, "hourly": "CANCEL_NEW", "collect": "CANCEL_NEW", "resolve": None, "shard": None}
 
 
 def test_schedules_make_runs(stage: Stage) -> None:
