@@ -15,7 +15,7 @@ from prefect.testing.utilities import prefect_test_harness
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-SERVERS = {"prefect_server", "stage", "s3", "seaweed", "sandbox", "slow_sandbox"}
+SERVERS = {"prefect_server", "stage", "browser", "s3", "seaweed", "sandbox", "slow_sandbox"}
 """Fixtures, and parameters that name fixtures, that start Prefect, the gateways or SeaweedFS."""
 
 

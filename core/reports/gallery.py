@@ -1,80 +1,62 @@
-"""One page beside the videos of a batch, to look at them all. It needs no other files."""
+"""One page beside the videos of a batch, to look at them all and choose. It needs no other files."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import posixpath
-from urllib.parse import quote
+from collections import Counter
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from prefect_omnivideo.core.money.amount import told
-from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.reports.cards import SHAPES, Group, groups_of
 from prefect_omnivideo.core.reports.report import BatchReport
-from prefect_omnivideo.core.reports.templating import render
-from prefect_omnivideo.core.reports.wording import plain, reason, what_to_do
-
-_GROUPS = {
-    VideoState.STORED: "stored",
-    VideoState.SUBMITTING: "pending",
-    VideoState.SUBMITTED: "pending",
-    VideoState.FINISHED: "pending",
-    VideoState.FAILED: "failed",
-    VideoState.UNKNOWN: "unknown",
-}
+from prefect_omnivideo.core.reports.templating import csp_hash, render
+from prefect_omnivideo.core.reports.wording import plain
 
 
 def gallery(report: BatchReport) -> str:
     """The page `index.html` in the folder of the batch.
 
-    Videos and posters are linked relative to it, so that it works from disk and from a bucket that serves pages. A
-    prompt may contain anything: it stays text, and the page may load only media and run no script.
+    Videos, posters and records are linked relative to it, so that it works from disk and from a bucket that serves
+    pages. Nothing but posters in sight is loaded before somebody plays a video. Without script it shows everything and
+    links every video; the script adds search, players and marks. A prompt may contain anything: it stays text, and
+    the page's policy lets a browser run this script alone.
     """
-    counts = {"all": len(report.records), **report.counts}
-    shown = {group: count for group, count in counts.items() if count or group == "all"}
-    # The filter is radio buttons and CSS only: a page whose policy allows no script cannot run an injected one.
-    style = render("gallery.css", groups=shown)
+    style = render("gallery.css", shapes=SHAPES)
+    script = render("gallery.js")
     policy = (
-        f"default-src 'none'; style-src 'sha256-{_sha256(style)}'; media-src 'self' data: file: https:; "
-        "img-src 'self' data: file: https:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src '{csp_hash(script)}'; style-src '{csp_hash(style)}'; "
+        "media-src 'self' file:; img-src 'self' file:; connect-src 'none'; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'"
     )
+    groups = groups_of(report)
     return render(
         "gallery.html",
         report=report,
         policy=Markup(policy),  # noqa: S704  # written here
-        style=Markup(style),  # noqa: S704  # the browser hashes it verbatim; it holds no data of the batch
-        groups=shown,
-        group_of=_GROUPS,
-        link=_link,
-        facts=_facts,
+        style=Markup(style),  # noqa: S704  # the browser hashes both verbatim; they hold no data of the batch
+        script=Markup(script),  # noqa: S704
+        missing=_having(groups, "failed", "unknown"),
+        shown=_having(groups, "stored", "pending"),
+        facets=_facets(groups),
+        counts=report.counts,
         plain=plain,
-        reason=reason,
-        what_to_do=what_to_do,
     )
 
 
-def _link(name: str, record: VideoRecord) -> str:
-    # Quoted, so that a colon cannot turn the text before it into a scheme.
-    return quote(posixpath.relpath(name, record.batch))
+def _having(groups: Sequence[Group], *states: str) -> list[Group]:
+    parts = (group.having(*states) for group in groups)
+    return [part for part in parts if part.cards]
 
 
-def _facts(record: VideoRecord) -> list[str]:
-    """The known properties of the video, in a few words each."""
-    facts = [record.attempt.gateway]
-    if record.request.take > 1:
-        facts.append(f"take {record.request.take}")
-    for file in record.files:
-        seconds, width, height = (file.media.get(name) for name in ("duration", "width", "height"))
-        if isinstance(seconds, int | float):
-            facts.append(f"{seconds:.1f} s")
-        if isinstance(width, int) and isinstance(height, int):
-            facts.append(f"{width}×{height}")
-        facts.append(f"{file.size / 1e6:.1f} MB")
-    if record.cost:
-        facts.append(f"cost {told(record.cost)}")
-    return [*facts, record.key]
-
-
-def _sha256(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def _facets(groups: Sequence[Group]) -> dict[str, list[tuple[str, str]]]:
+    """The properties in which videos differ: each value, and how many videos have it; the most frequent first."""
+    cards = [card for group in groups for card in group.cards]
+    facets = {
+        name: Counter(value for card in cards if (value := getattr(card, name)))
+        for name in ("state", "gateway", "model", "shape")
+    }
+    return {
+        name: [(value, f"{value} ({count})") for value, count in counts.most_common()]
+        for name, counts in facets.items()
+        if len(counts) > 1
+    }

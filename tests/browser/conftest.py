@@ -1,29 +1,29 @@
 """What a person at the Prefect UI has before them: a server, saved blocks, `serve.py` running, and a browser."""
 
 import re
-import shutil
 import sys
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from tests.accounts import credentials
+from tests.browser.chromium import CHROMIUM, chromium
 from tests.browser.pictures import picture
 from tests.browser.ui import PrefectUI
 from tests.browser.v1 import V1
 from tests.browser.v2 import V2
 from tests.deployments.stage import START, Server, prefect_server, process, until
 
-CHROMIUM = shutil.which("chromium")
 expect.set_options(timeout=20_000)  # milliseconds; nothing waits that long on an idle machine
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 VIDEOS, SHEET = "Generate videos/laptop", "Generate videos from a sheet/laptop"
 
 BATCH = "autumn"
@@ -66,30 +66,47 @@ class Stage:
         return kind(self.tab(), self.server.api.removesuffix("/api"))
 
 
+_until_the_last_test = ExitStack()
+
+
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
-    """One for all tests. Blocks are saved before the browser starts, as its event loop would be in their way."""
+def browser() -> Browser:
+    """One for all tests of this folder."""
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
+    return _until_the_last_test.enter_context(chromium())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Close the browser with the last test of this folder: beside playwright's event loop no test could run its own."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        _until_the_last_test.close()
+
+
+@pytest.fixture(scope="session")
+def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
+    """One for all tests."""
     home = tmp_path_factory.mktemp("prefect")
     sheet = "\n".join(["prompt", *('"' + prompt.replace('"', '""') + '"' for prompt in HOSTILE)])
     (home / "prompts.csv").write_text(sheet)
     with prefect_server(home) as server, running(Settings(latency=0.5)) as sandbox:
         server.wait()
-        with temporary_settings({PREFECT_API_URL: server.api}):
-            credentials(sandbox, "apimart").save("prod")
-            LocalVideoStore(folder=home / "videos").save("videos")
+        with ThreadPoolExecutor(1) as elsewhere:  # the event loop of playwright would be in the way
+            elsewhere.submit(_save_blocks, server, sandbox).result()
         with process([sys.executable, "deployments/serve.py"], server.environment, home / "serve.log") as serving:
             until(lambda: server.knows(SHEET) or serving.poll() is not None, START)
             with server.client() as client:
                 videos, sheet_id = (str(client.read_deployment_by_name(name).id) for name in (VIDEOS, SHEET))
                 client.pause_deployment(sheet_id)  # its schedule must not join in at the full hour
             hostile = server.start(SHEET, {"batch": "hostile"})
-            with (
-                sync_playwright() as playwright,
-                playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS) as browser,
-            ):
-                yield Stage(server, sandbox, browser, videos, sheet_id, hostile)
+            yield Stage(server, sandbox, browser, videos, sheet_id, hostile)
+
+
+def _save_blocks(server: Server, sandbox: Sandbox) -> None:
+    with temporary_settings({PREFECT_API_URL: server.api}):
+        credentials(sandbox, "apimart").save("prod")
+        LocalVideoStore(folder=server.home / "videos").save("videos")
 
 
 @pytest.fixture
