@@ -84,7 +84,6 @@ def show(report: BatchReport) -> None:
     table.add_column("prompt", max_width=34, no_wrap=True, overflow="ellipsis")
     for column in ("gateway", "state", "seconds", "size"):
         table.add_column(column, no_wrap=True, justify="right" if column in ("seconds", "size") else "left")
-    table.add_column("in the store", overflow="fold")
     for record in report.records:
         file = record.files[0] if record.files else None
         table.add_row(
@@ -93,7 +92,6 @@ def show(report: BatchReport) -> None:
             Text(_state(record), style=_COLOURS.get(record.state, "")),
             f"{file.media.get('duration') or 0:.0f}" if file else "",
             f"{file.size / 1000:.0f} kB" if file else "",
-            Text(file.uri if file else ""),
         )
     console.print(table)
 

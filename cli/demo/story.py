@@ -57,6 +57,7 @@ def run_demo(*, ui: bool = False) -> int:
                 each for each in logging.getLogger(logger).handlers if "API" in type(each).__name__
             ]
         well = _play(sandbox, accounts(sandbox), bucket(s3))
+        _next(ui)
         if ui:
             _stay(api.removesuffix("/api"))
     return 0 if well else 1
@@ -85,11 +86,11 @@ def _play(sandbox: Sandbox, credentials: list[AnyCredentials], store: S3VideoSto
 
     heading("Results")
     show(second)
+    say(f"\nThe store has them all at {store.open().uri(BATCH)}.")
     playing = _download(second, store.open())
     expected = len(REQUESTS) - 1
-    say(f"\n{playing} of the {expected} expected videos play. Look at them:")
+    say(f"{playing} of the {expected} expected videos play. Look at them:")
     console.print((VIDEOS / BATCH / "index.html").resolve().as_uri(), soft_wrap=True)
-    _next()
     refused = [record.request for record in second.failed]
     bills = (billed, again, lost.request, refused)
     return playing == expected and bills == (len(REQUESTS), 0, LOST, [REFUSED])
@@ -112,12 +113,13 @@ async def _run(credentials: list[AnyCredentials], store: S3VideoStore, sandbox: 
         await watching
 
 
-def _next() -> None:
+def _next(ui: bool) -> None:
     heading("Next")
     command(omnivideo(jobs_command(str(VIDEOS.resolve()), batch=BATCH)), "The records of these videos:")
     request = '{"prompt": "a red apple", "aspect_ratio": "9:16"}'
     command(f"echo '{request}' | {omnivideo('omnivideo encode --gateway apimart')}", "What a request becomes:")
-    command(omnivideo("omnivideo demo --ui"), "Videos of your own from the Prefect UI, still without paying:")
+    if not ui:
+        command(omnivideo("omnivideo demo --ui"), "Videos of your own from the Prefect UI, still without paying:")
 
 
 def _stay(address: str) -> None:
@@ -125,7 +127,7 @@ def _stay(address: str) -> None:
     heading("The Prefect UI")
     console.print(address, style="bold cyan", soft_wrap=True)
     say("The two runs are under Runs, their reports under Artifacts. For a video of your own:")
-    say('Deployments > "demo" > Run > Custom run, type prompts, then Submit.')
+    say('Deployments > "demo" > Run > Custom run, type prompts, then Submit. Credentials and store are preset.')
     say(f"It is made by the simulated APIMart; its gallery is {VIDEOS.absolute()}/<batch>/index.html.")
     say("Ctrl-C stops everything. The videos stay.")
     parameters = {
@@ -135,7 +137,8 @@ def _stay(address: str) -> None:
     deployment = RunnerDeployment.from_flow(
         generate_videos,
         BATCH,
-        description="Prompts typed into the form, for the simulated APIMart. Nothing is spent.",
+        description="Prompts typed into the form, for the simulated APIMart. Nothing is spent. Credentials and store are "
+        "preset: leave them as they are.",
         parameters=parameters,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
