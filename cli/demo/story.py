@@ -137,8 +137,8 @@ def _stay(address: str) -> None:
     deployment = RunnerDeployment.from_flow(
         generate_videos,
         BATCH,
-        description="Prompts typed into the form, for the simulated APIMart. Nothing is spent. Credentials and store are "
-        "preset: leave them as they are.",
+        description="Prompts typed into the form, for the simulated APIMart. Nothing is spent. Credentials and store "
+        "are preset: leave them as they are.",
         parameters=parameters,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
