@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 from pydantic_core import PydanticCustomError
 
 Mode = Literal[
@@ -109,6 +118,12 @@ class VideoRequest(BaseModel):
         if any(not reference.strip() for reference in references):
             raise ValueError("a reference is blank; give a URL, an s3:// object or a local path")
         return references
+
+    @model_serializer(mode="wrap")
+    def _given_alone(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the fields at their default, which are most: in parameters of runs, in records, in reports."""
+        fields = type(self).model_fields
+        return {name: value for name, value in dump(self).items() if getattr(self, name) != fields[name].default}
 
     @property
     def key(self) -> str:

@@ -12,6 +12,7 @@ from prefect_omnivideo.core.jobs.deliver import clean_up
 from prefect_omnivideo.core.records.model import Place
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
+from prefect_omnivideo.core.sheets.kept import KeptPrompts, load
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.fan_out import eligible, fan_out
@@ -61,6 +62,8 @@ async def generate_videos(
             stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
+    if isinstance(prompts, KeptPrompts):
+        prompts = await on_records(load, prompts, store.open())
     requests = [as_request(prompt) for prompt in prompts]
     name = batch_from(await origin_of_run(), batch)
     return await run_batch(requests, as_accounts(credentials), store, name, deadline)

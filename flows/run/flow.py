@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, Self, TypeVar, cast
 from uuid import UUID
@@ -13,8 +14,13 @@ from prefect.utilities.collections import visit_collection
 from typing_extensions import override
 
 from prefect_omnivideo.blocks.saved import BlockError, load_saved
+from prefect_omnivideo.blocks.stores import VideoStore
+from prefect_omnivideo.core.errors import refuse
+from prefect_omnivideo.core.sheets.kept import keep
 from prefect_omnivideo.flows.run.ending import ends_plainly
 
+LONGEST_LIST = 400_000
+"""Bytes of a list of prompts within the parameters of a run, which Prefect limits to 512,000 in all."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -30,6 +36,18 @@ class VideoFlow(Flow[P, R]):
             if flow_run.id:  # Prefect logs this error where the page of the run does not show it
                 flow_run_logger(flow_run_id=UUID(flow_run.id), flow=self).error("%s", error)
             raise
+
+    @override
+    def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """As Prefect stores them, which refuses long ones: a long list of prompts stays in the store of the run."""
+        serialized = super().serialize_parameters(parameters)
+        if len(json.dumps(serialized.get("prompts"))) <= LONGEST_LIST:
+            return serialized
+        store = parameters.get("store")
+        if not isinstance(store, VideoStore):
+            rule = "the list is too long for a parameter, and is kept in the store only if that is given as a block"
+            raise refuse("prompts", rule, "a loaded store, a shorter list, or a sheet", subject="parameters")
+        return serialized | super().serialize_parameters({"prompts": keep(parameters["prompts"], store.open())})
 
     @override
     def with_options(self, *args: Any, **options: Any) -> Self:

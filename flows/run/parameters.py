@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from prefect_omnivideo.blocks import (
     APIMartCredentials,
@@ -14,6 +15,7 @@ from prefect_omnivideo.blocks import (
     TwelveAICredentials,
 )
 from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.sheets.kept import KeptPrompts
 
 AnyCredentials = (
     APIMartCredentials | JimmyAICredentials | OmniRoutersCredentials | SoraCompatibleCredentials | TwelveAICredentials
@@ -23,6 +25,7 @@ Prompts = (
     Annotated[list[str], Field(title="texts")]
     | Annotated[list[VideoRequest], Field(title="requests")]
     | Annotated[list[str | VideoRequest], Field(title="mixed")]
+    | SkipJsonSchema[KeptPrompts]
 )
 Seconds = Annotated[float, Field(gt=0)]
 AnyStore = LocalVideoStore | S3VideoStore

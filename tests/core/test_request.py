@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from prefect_omnivideo.core.request import VideoRequest, as_request
 
@@ -110,3 +111,15 @@ def test_set_fields_names_what_is_asked_for() -> None:
 def test_the_schema_numbers_the_fields_in_the_order_of_the_class() -> None:
     positions = [field["position"] for field in VideoRequest.model_json_schema()["properties"].values()]
     assert positions == list(range(len(positions)))
+
+
+def test_only_what_was_given_is_written() -> None:
+    """In every way that a request is written; it is read as it was, and its key is the same."""
+    given = {"prompt": "a red apple", "sound": False, "images": ["https://pictures.example/1.png"], "take": 2}
+    request = VideoRequest.model_validate({**given, "seed": None, "options": {}, "videos": []})
+    assert json.loads(request.model_dump_json()) == request.model_dump(mode="json") == given
+    assert VideoRequest.model_validate_json(request.model_dump_json()) == request
+    assert TypeAdapter(list[str | VideoRequest]).dump_python([request], mode="json") == [given]
+    assert request.model_dump(mode="json", exclude={"prompt", "take"}).keys() == {"sound", "images"}
+    assert VideoRequest().model_dump() == {}
+    assert set(VideoRequest.model_json_schema()["properties"]) == set(VideoRequest.model_fields)
