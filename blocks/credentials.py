@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from prefect.blocks.core import Block
-from pydantic import ConfigDict, Field, SecretStr, field_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from prefect_omnivideo.blocks.answers import AnswerCorrections
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.check import AccountCheck, check_account
 from prefect_omnivideo.core.client.console import Console
+from prefect_omnivideo.core.errors import RequestError
 from prefect_omnivideo.core.gateways.corrections import corrected
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Gateway, Route
 from prefect_omnivideo.core.money.amount import UNIT
+from prefect_omnivideo.core.money.prices import Price, PriceList
+from prefect_omnivideo.core.prices.lists import MAX_BYTES, check_unit, parse_prices, price_list
+from prefect_omnivideo.core.sheets.source import read
 
 REPOSITORY = "https://github.com/prefect-omnivideo/prefect-omnivideo"
 
@@ -80,6 +84,17 @@ class GatewayCredentials(Block):
         description='What the gateway bills this account in: an ISO 4217 code such as USD, or "credits". Empty: what '
         "the gateway's documents say, if they do.",
     )
+    prices: list[Price] = Field(
+        default=[],
+        description="What videos cost on this account. The first price that fits a video counts. Empty: unknown, "
+        "unless the gateway or earlier videos tell.",
+    )
+    price_file: str = Field(
+        default="",
+        title="Price file",
+        description="The same in a file, YAML or JSON, in place of prices: a path on the worker, an https:// URL or "
+        "s3://bucket/key.",
+    )
     answers: AnswerCorrections = Field(
         default=AnswerCorrections(),
         description="Corrections for a gateway whose answers differ from its documents. Empty: none.",
@@ -102,6 +117,33 @@ class GatewayCredentials(Block):
         if parts.username or parts.password:
             raise ValueError("the base URL must not contain a user name or password; the key goes into api_key")
         return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _one_price_list(self) -> Self:
+        if self.prices and self.price_file:
+            raise ValueError("prices and price_file exclude each other: give one of them")
+        if self.prices:
+            check_unit(price_list({"prices": self.prices}, "prices"), self.account().gateway, "prices")
+        return self
+
+    def price_list(self) -> PriceList | None:
+        """The account's own prices, read from their file if they are in one.
+
+        Raises:
+            RequestError: naming what is wrong with the file, or that there is none.
+            StoreUnavailableError: the file cannot be read for now.
+        """
+        if self.prices:
+            return price_list({"prices": self.prices}, "prices")
+        if not self.price_file:
+            return None
+        try:
+            file = read(self.price_file, at_most=MAX_BYTES)
+        except RequestError as error:
+            raise RequestError(
+                [each._replace(field="price_file") for each in error.problems], subject="prices"
+            ) from None
+        return check_unit(parse_prices(file.data, file.name), self.account().gateway, file.name)
 
     @property
     def gateway(self) -> Gateway:

@@ -10,10 +10,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from prefect_omnivideo.cli import records, requests, trying
+from prefect_omnivideo.cli import prices, records, requests, trying
 from prefect_omnivideo.cli.app import app
 
-__all__ = ["app", "main", "records", "requests", "trying"]
+__all__ = ["app", "main", "prices", "records", "requests", "trying"]
 
 
 @app.command

@@ -20,6 +20,7 @@ from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.limits import limited, slot
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Prompts, Seconds
+from prefect_omnivideo.flows.run.spending import announce_spending, estimate_of, prices_of
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import make_video
 from prefect_omnivideo.tasks.events import open_records
@@ -110,14 +111,17 @@ async def run_batch(
     await on_records(records.store.check)
     await clean_up(records.store, log)
     limits = await limited(accounts)
+    book = await prices_of(accounts, records.store)
     outcome = Outcome(batch, records, wanted, log)
+    spending = await announce_spending(wanted, accounts_of, accounts, book, records, batch, log)
     first = first or Place(asked_at=moment_of_run(), position=1)
     positions = {request.key: position for position, request in enumerate(wanted, first.position)}
 
     async def make(request: VideoRequest, account: GatewayCredentials) -> None:
         async with outcome.of(request), slot(account, limits):
             place = first.model_copy(update={"position": positions[request.key]})
-            outcome.add(await make_video(request, account, accounts, store, batch, deadline, place))
+            expected = estimate_of(request, account, book)
+            outcome.add(await make_video(request, account, accounts, store, batch, deadline, place, expected))
 
     await fan_out(
         zip(wanted, accounts_of, strict=True),
@@ -126,4 +130,4 @@ async def run_batch(
         give_up=outcome.give_up,
         model=lambda request: request.model or "",
     )
-    return await outcome.conclude(skipped)
+    return await outcome.conclude(skipped, spending.lines())

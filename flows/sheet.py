@@ -27,6 +27,7 @@ from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.spending import prices_of
 from prefect_omnivideo.flows.run.verdict import SHARD_TAG
 
 MAX_BYTES = 32 * 1024**2
@@ -108,7 +109,8 @@ async def generate_from_sheet(
         log.warning("made once, as an earlier row is the same (a different take makes another video): %s", rows)
     if dry_run:
         known = await on_records(_known, store, name)
-        log.info("%s", describe(expansion.requests, known, [account.account() for account in accounts]))
+        book = await prices_of(accounts, store.open())
+        log.info("%s", describe(expansion.requests, known, [account.account() for account in accounts], book))
     if dry_run or not expansion.requests:
         return BatchReport(batch=name, records=PackedRecords(), skipped=tuple(expansion.skipped))
     # The shards of a sheet are parts of one list.

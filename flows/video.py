@@ -13,6 +13,7 @@ from prefect_omnivideo.core.jobs.look import look
 from prefect_omnivideo.core.jobs.ownership import check_hopeful, is_owner
 from prefect_omnivideo.core.jobs.persist import latest
 from prefect_omnivideo.core.jobs.wait import learn
+from prefect_omnivideo.core.prices.estimate import Estimate
 from prefect_omnivideo.core.records.model import Place, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest, as_request
@@ -21,6 +22,7 @@ from prefect_omnivideo.flows.run.ending import VideoIncompleteError, is_open
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.spending import announce_spending, estimate_of, prices_of
 from prefect_omnivideo.flows.run.verdict import goes_on
 from prefect_omnivideo.tasks.events import open_records
 from prefect_omnivideo.tasks.factory import nodes, store_video
@@ -58,7 +60,11 @@ async def generate_video(
     await clean_up(store.open(), get_run_logger())
     name, request = batch_from(await origin_of_run(), batch), as_request(prompt)
     try:
-        return await make_video(request, credentials, [credentials], store, name, deadline)
+        records = open_records(store)
+        book = await prices_of([credentials], records.store)
+        await announce_spending([request], [frozenset({0})], [credentials], book, records, name, get_run_logger())
+        expected = estimate_of(request, credentials, book)
+        return await make_video(request, credentials, [credentials], store, name, deadline, expected=expected)
     except OmniVideoError as error:
         found = await on_records(Records(store.open()).load, name, request)
         if found and is_open(found.record):
@@ -74,10 +80,12 @@ async def make_video(
     batch: str,
     deadline: float,
     place: Place | None = None,
+    expected: Estimate | None = None,
 ) -> VideoRecord:
     """Submit, wait and store; steps that are done already are skipped.
 
     Args:
+        expected: what the video will cost on the account that submits.
         credentials: the account that submits, unless the video was submitted before.
         accounts: all accounts of the run; the one that submitted polls and downloads.
         place: where the video is asked for, which orders the report of the batch.
@@ -85,11 +93,11 @@ async def make_video(
     Returns:
         The record of the stored video.
     """
-    record = await nodes(type(credentials)).submit(request, credentials, store, batch, place)
+    record = await nodes(type(credentials)).submit(request, credentials, store, batch, place, expected)
     owner = next((account for account in accounts if is_owner(record, account.account())), credentials)
     looked = await look_up(record, owner, store)
     if looked.failure and looked.failure.may_resubmit and looked.state is VideoState.FAILED:
-        return await make_video(request, credentials, accounts, store, batch, deadline, place)
+        return await make_video(request, credentials, accounts, store, batch, deadline, place, expected)
     return await finish_video(looked, owner, store, deadline)
 
 

@@ -11,6 +11,7 @@ from prefect_omnivideo.sandbox.body import Encoding
 from prefect_omnivideo.sandbox.checks import Body, Refused, choice, frame, only, required, text, urls
 from prefect_omnivideo.sandbox.gateway import Answer, Gateway, Order, Words
 from prefect_omnivideo.sandbox.jobs import Clip, Job, Moment
+from prefect_omnivideo.sandbox.prices import CREDITS_PER_DOLLAR, price
 from prefect_omnivideo.sandbox.uploads import keep
 
 _WORDS = Words(("submitted", "pending"), "processing", "completed", "failed", "cancelled")
@@ -29,9 +30,6 @@ _TYPES: Final = {
 }
 _UPLOAD_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/gif")
 _UPLOAD_BYTES: Final = 20 * 1024 * 1024
-_COST: Final = 1.0
-_CREDITS: Final = 10
-_BALANCE: Final = 1000.0
 
 _REASONS: Final = {
     "moderated": {
@@ -111,7 +109,9 @@ class APIMart(Gateway):
         if moment.phase == "succeeded":
             links = self.state.links.issue(job, self.state.clock())
             videos = [{"url": [link.url], "expires_at": int(link.expires_at)} for link in links]
-            data |= {"cost": _COST, "credits_cost": _CREDITS, "result": {"videos": videos}}
+            cost = price(self.name, job.model)
+            data |= {"cost": float(cost), "credits_cost": float(cost * CREDITS_PER_DOLLAR)}
+            data["result"] = {"videos": videos}
         elif moment.phase == "failed":
             kind = "moderated" if "moderated" in job.faults else "fail"
             texts = _REASONS[kind]
@@ -156,15 +156,13 @@ class APIMart(Gateway):
         return self.reply(facts | {"created_at": int(self.state.clock())})
 
     async def balance(self, request: Request) -> Response:
-        """The rest of a balance of 1000, at a cost of 1 per finished job."""
+        """What is left of the account's balance, by the price list."""
         account = self.account(request)
         if account is None:
             return self.unauthorized()
-        used = _COST * sum(
-            job.account == account and job.gateway == self.name and self.state.book.now(job).phase == "succeeded"
-            for job in self.state.book
-        )
-        answer = {"success": True, "remain_balance": _BALANCE - used, "used_balance": used, "unlimited_quota": False}
+        used = self.state.used(self.name, account)
+        left = float(self.state.settings.balance - used)
+        answer = {"success": True, "remain_balance": left, "used_balance": float(used), "unlimited_quota": False}
         return self.reply(answer)
 
     async def list_models(self, request: Request) -> Response:

@@ -1,20 +1,21 @@
-"""Two pages of new-api's own console: the job table of a user, and the log of an API key (docs/gateways.md).
+"""Pages of new-api's own software: jobs of a user, log and usage of an API key, prices (docs/gateways.md).
 
-Shaped by its public source: router/api-router.go, middleware/auth.go, controller/{task,log}.go, model/{task,log}.go.
+Shaped by its public source: router/api-router.go, middleware/auth.go, controller/{task,log,token,pricing}.go,
+model/{task,log}.go.
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from prefect_omnivideo.sandbox.jobs import Job, Moment, fingerprint
+from prefect_omnivideo.sandbox.prices import QUOTA_PER_DOLLAR, charge, price, quota
 from prefect_omnivideo.sandbox.settings import Settings
 
-QUOTA: Final = 500_000
-"""What one video costs: one US dollar in the family's default unit."""
 _ITEMS_PER_PAGE: Final = 10
 _MOST_PER_PAGE: Final = 100
 _RECENT_ITEMS: Final = 1000
@@ -67,12 +68,49 @@ def log(charges: Sequence[tuple[Job, Moment]], path: str) -> Response:
     """What was charged to a key and given back to it, newest first."""
     rows: list[dict[str, Any]] = []
     for job, moment in charges:
-        other = {"is_task": True, "request_path": path, "model_price": 1, "group_ratio": 1}
+        cost = float(price(job.gateway, job.model))
+        other = {"is_task": True, "request_path": path, "model_price": cost, "group_ratio": 1}
         rows.append(_log_row(job, _CONSUMED, job.accepted_at, "操作 generate", other))
         if moment.ended and moment.phase != "succeeded":
             rows.append(_log_row(job, _REFUNDED, job.ends_at or 0, "", {"task_id": job.id, "reason": moment.phase}))
     rows.sort(key=lambda row: -row["created_at"])
     return _data([row | {"id": number} for number, row in enumerate(rows[:_RECENT_ITEMS], 1)])
+
+
+def pricing(gateway: str, models: Sequence[str]) -> Response:
+    """The public price list: every model per call, for one group."""
+    rows = [
+        {
+            "model_name": model,
+            "quota_type": 1,
+            "model_ratio": 0,
+            "model_price": float(price(gateway, model)),
+            "owner_by": "",
+            "completion_ratio": 0,
+            "enable_groups": ["default"],
+            "supported_endpoint_types": [],
+        }
+        for model in models
+    ]
+    groups: dict[str, object] = {
+        "group_ratio": {"default": 1},
+        "usable_group": {"default": "default"},
+        "auto_groups": [],
+    }
+    return JSONResponse({"success": True, "data": rows, "vendors": [], "supported_endpoint": {}, **groups})
+
+
+def status() -> Response:
+    """What a quota is."""
+    return _data({"quota_per_unit": QUOTA_PER_DOLLAR, "display_in_currency": True, "quota_display_type": "USD"})
+
+
+def usage(charges: Sequence[tuple[Job, Moment]], granted: Decimal) -> Response:
+    """What is left of a key's quota."""
+    used = sum(quota(charge(job, moment)) for job, moment in charges)
+    facts = {"object": "token_usage", "name": "sandbox", "unlimited_quota": False, "expires_at": 0}
+    left = {"total_granted": quota(granted), "total_used": used, "total_available": quota(granted) - used}
+    return JSONResponse({"code": True, "message": "ok", "data": facts | left})
 
 
 def _log_row(job: Job, kind: int, at: float, content: str, other: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +122,7 @@ def _log_row(job: Job, kind: int, at: float, content: str, other: dict[str, Any]
         "username": "sandbox",
         "token_name": "sandbox",
         "model_name": job.model,
-        "quota": QUOTA,
+        "quota": quota(price(job.gateway, job.model)),
         "prompt_tokens": 0,
         "completion_tokens": 0,
         "use_time": 0,
@@ -94,6 +132,7 @@ def _log_row(job: Job, kind: int, at: float, content: str, other: dict[str, Any]
         "token_id": 1,
         "group": "default",
         "ip": "",
+        "request_id": job.request_id if kind == _CONSUMED else "",
         "other": json.dumps(other),
     }
 

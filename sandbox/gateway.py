@@ -137,7 +137,11 @@ class Gateway(ABC):
         hit = self.state.faults.take("answer", self.name, prompt)
         if hit and hit.name == "slow":
             await asyncio.sleep(hit.value)
-        return self.struck(hit) if hit and hit.name != "slow" else self.reply(self.accepted(job))
+        return self.struck(hit) if hit and hit.name != "slow" else self.acceptance(job)
+
+    def acceptance(self, job: Job) -> Response:
+        """The answer to an accepted submission, with its headers."""
+        return self.reply(self.accepted(job))
 
     def struck(self, hit: Hit) -> Response:
         """The answer of a submission or query fault, instead of the proper one."""

@@ -32,8 +32,6 @@ _REASONS: Final = {
     "fail": "s3 upload failed",
     "cancelled": "the task was cancelled",
 }
-_BALANCE: Final = 1000
-_COST: Final = 10
 
 
 class JimmyAI(Gateway):
@@ -140,17 +138,12 @@ class JimmyAI(Gateway):
         )
 
     async def balance(self, request: Request) -> Response:
-        """The rest of 1000 coins, at a cost of 10 per accepted job that has not failed."""
+        """What is left of the account's coins, by the price list."""
         account = self.account(request)
         if account is None:
             return self.unauthorized()
-        used = _COST * sum(
-            job.account == account
-            and job.gateway == self.name
-            and self.state.book.now(job).phase not in ("failed", "cancelled")
-            for job in self.state.book
-        )
-        return self.reply(_envelope({"balance": _BALANCE, "used_coin": used, "available": _BALANCE - used}))
+        used, coins = int(self.state.used(self.name, account)), int(self.state.settings.balance)
+        return self.reply(_envelope({"balance": coins, "used_coin": used, "available": coins - used}))
 
 
 def _envelope(data: Answer) -> Answer:

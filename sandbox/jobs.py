@@ -51,6 +51,8 @@ class Job:
     seen_at: float | None = None
     """When a status answer first reported the end of this job."""
     deleted: bool = False
+    request_id: str = ""
+    """The id of the request that was accepted, which the logs of the new-api family repeat."""
 
     @property
     def ends_at(self) -> float | None:
@@ -119,6 +121,7 @@ class JobBook:
     def accept(self, job: Job) -> None:
         """Give a job its number, id and time and write it to the journal; from here on it is billed."""
         self._count += 1
+        job.request_id = uuid.uuid4().hex
         job.number, job.id, job.accepted_at = self._count, f"task_{uuid.uuid4().hex}", self.clock()
         job.latency = self.latency * (1 + self.jitter * (2 * zlib.crc32(job.id.encode()) / 0xFFFFFFFF - 1))
         if self.journal:

@@ -11,6 +11,7 @@ from prefect_omnivideo.sandbox import console
 from prefect_omnivideo.sandbox.footage import footage, respond
 from prefect_omnivideo.sandbox.gateway import Answer, Gateway, Words
 from prefect_omnivideo.sandbox.jobs import Job, Moment
+from prefect_omnivideo.sandbox.prices import charge, quota
 
 _CODES = {400: "invalid_request", 403: "insufficient_user_quota", 500: "do_request_failed"}
 ROW_WORDS = Words(("NOT_START", "SUBMITTED", "QUEUED"), "IN_PROGRESS", "SUCCESS", "FAILURE", "FAILURE")
@@ -41,6 +42,9 @@ class NewApi(Gateway):
             Route("/v1/videos/{id}", status),
             Route("/v1/videos/{id}/content", self.content),
             Route("/v1/models", self.list_models),
+            Route("/api/pricing", self.list_prices),
+            Route("/api/status", self.show_status),
+            Route("/api/usage/token/", self.show_usage),
             *([Route("/api/task/self", self.list_tasks)] if self.state.settings.access_token else []),
             *([Route("/api/log/token", self.list_charges)] if self.state.settings.access_token else []),
         ]
@@ -60,6 +64,10 @@ class NewApi(Gateway):
             "progress": 0,
         }
         return facts | {"created_at": int(job.accepted_at)}
+
+    def acceptance(self, job: Job) -> Response:
+        """The answer with the request id that the log repeats."""
+        return JSONResponse(self.accepted(job), headers={"X-Oneapi-Request-Id": job.request_id})
 
     def reply(self, answer: Answer, status: int = 200) -> Response:
         """An answer with the family's request id."""
@@ -150,7 +158,7 @@ class NewApi(Gateway):
             "user_id": 1,
             "group": "default",
             "channel_id": 0,
-            "quota": 0 if failed else console.QUOTA,
+            "quota": quota(charge(job, moment)),
             "action": "generate",
             "status": self.word(job, moment, ROW_WORDS),
             "fail_reason": failure(job)[1] if failed else "",
@@ -180,6 +188,23 @@ class NewApi(Gateway):
         if account is None:
             return console.refused_key()
         return console.log([(job, self.state.book.now(job)) for job in self._jobs(account)], "/v1/videos")
+
+    async def list_prices(self, _: Request) -> Response:
+        """`GET /api/pricing`: public."""
+        self.counts["prices"] += 1
+        return console.pricing(self.name, self.models)
+
+    async def show_status(self, _: Request) -> Response:
+        """`GET /api/status`: public."""
+        return console.status()
+
+    async def show_usage(self, request: Request) -> Response:
+        """`GET /api/usage/token/`: what is left of the key's quota."""
+        account = self.account(request)
+        if account is None:
+            return console.refused_key()
+        charges = [(job, self.state.book.now(job)) for job in self._jobs(account)]
+        return console.usage(charges, self.state.settings.balance)
 
     def _jobs(self, account: str) -> list[Job]:
         return [job for job in self.state.book if job.gateway == self.name and job.account == account]

@@ -51,6 +51,10 @@ class Sandbox:
         """The faults that were injected, in order."""
         return list(self.state.faults.injected)
 
+    def charged(self) -> dict[str, str]:
+        """The sum of the bill, without what was refunded: decimal text by unit."""
+        return self.state.charged()
+
     def stats(self) -> dict[str, Any]:
         """Counts per gateway, leaks and times, as `GET /_sandbox/stats` gives them."""
         return self.state.stats()

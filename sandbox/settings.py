@@ -1,6 +1,7 @@
 """Settings of a sandbox run."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from prefect_omnivideo.sandbox.faults import FaultPlan
@@ -13,6 +14,7 @@ class Settings:
     `port` and `media_port` are TCP ports on 127.0.0.1 (0: a free one). `key` is the API key that every gateway accepts;
     `<key>-<anything>` is accepted too and is a separate account. A job ends `latency` seconds after it was accepted,
     plus or minus the fraction `jitter` of it; its links are valid for `link_seconds`. `faults` is a plan or its path.
+    `balance` is what every account has to spend at a gateway: US dollars, or coins.
     `access_token` and `user_id` open the consoles of the new-api gateways: `<access_token>-<anything>` shows the jobs
     of `<key>-<anything>`, and without an access token there is no console. `video_bytes` is the size to which every
     video is padded. `journal` is a file in which accepted jobs outlive the process.
@@ -24,6 +26,7 @@ class Settings:
     key: str = field(default="sandbox-key", repr=False)
     access_token: str = field(default="sandbox-access-token", repr=False)
     user_id: str = "1"
+    balance: Decimal = Decimal(1000)
     latency: float = 5.0
     jitter: float = 0.0
     link_seconds: float = 86_400.0

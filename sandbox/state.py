@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,11 +13,12 @@ from prefect_omnivideo.sandbox.faults import GATEWAYS, Faults
 from prefect_omnivideo.sandbox.jobs import JobBook
 from prefect_omnivideo.sandbox.journal import Journal
 from prefect_omnivideo.sandbox.links import Links
+from prefect_omnivideo.sandbox.prices import charge, sums
 from prefect_omnivideo.sandbox.settings import Settings
 
-Kind = Literal["submissions", "accepted", "refused", "unauthorized", "polls", "contents", "uploads", "media"]
+Kind = Literal["submissions", "accepted", "refused", "unauthorized", "polls", "contents", "uploads", "media", "prices"]
 """What is counted per gateway: submissions received, accepted and refused, requests without a valid key, queries,
-`/content` requests, uploads, and requests to the media origin."""
+`/content` requests, uploads, requests to the media origin, and to the price list."""
 
 Clock = Callable[[], float]
 
@@ -51,12 +53,22 @@ class State:
             self._folder = tempfile.TemporaryDirectory(prefix="omnivideo-sandbox-")
         return Path(self._folder.name)
 
+    def used(self, gateway: str, account: str) -> Decimal:
+        """What an account was charged at a gateway, without what was refunded."""
+        mine = (job for job in self.book if (job.gateway, job.account) == (gateway, account))
+        return sum((charge(job, self.book.now(job)) for job in mine), Decimal(0))
+
+    def charged(self) -> dict[str, str]:
+        """What all jobs were charged, without what was refunded: decimal text by unit."""
+        return sums((job.gateway, charge(job, self.book.now(job))) for job in self.book)
+
     def stats(self) -> dict[str, Any]:
-        """Counts per gateway, times per job, and leaks: the media paths requested with an Authorization header."""
+        """Counts per gateway, times per job, the sum of the bill, and leaks: media paths requested with a key."""
         times = ("gateway", "accepted_at", "finished_at", "seen_at", "polls", "downloads")
         return {
             "gateways": {gateway: dict(counts) for gateway, counts in self.counts.items()},
             "leaks": list(self.leaks),
+            "charged": self.charged(),
             "jobs": {line["id"]: {name: line[name] for name in times} for line in self.book.bill()},
         }
 

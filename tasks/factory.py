@@ -28,6 +28,7 @@ from prefect_omnivideo.core.jobs.ownership import check_hopeful, check_owner
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.jobs.submit import submit as submit_once
 from prefect_omnivideo.core.jobs.wait import fail, note, wait
+from prefect_omnivideo.core.prices.estimate import Estimate
 from prefect_omnivideo.core.records.model import Place, VideoRecord, VideoState
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.tasks.events import open_records
@@ -65,6 +66,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
         store: VideoStore,
         batch: str,
         place: Place | None = None,
+        expected: Estimate | None = None,
     ) -> VideoRecord:
         """Submit one video, at most once within its batch.
 
@@ -74,6 +76,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             store: where the record is kept, and later the video.
             batch: the batch the video belongs to; the same request in the same batch is the same video.
             place: where the video is asked for, which orders the report of the batch.
+            expected: what it will cost, for its record.
 
         Returns:
             The record: `submitted`, or the state that an earlier submission has reached.
@@ -92,6 +95,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             _logger(),
             flow_run.id,
             place,
+            expected=expected,
         )
 
     async def poll(

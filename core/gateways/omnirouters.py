@@ -229,6 +229,7 @@ gateway = Gateway(
     },
     translate=_translate,
     encode=encode_json,
+    has_price_page=True,
     cheapest={"duration": 3, "resolution": "720p"},
     link_paths=newapi.LINK_PATHS,
     rejections=REJECTIONS,

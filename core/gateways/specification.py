@@ -258,6 +258,7 @@ class Gateway:
         as_made: the native body -> the same with what the documents say of fields that are left out or ignored, as far
             as a price may depend on them.
         currency: what the account is billed in: an ISO 4217 code, "credits", or empty if nothing tells.
+        has_price_page: whether its software has the public page `/api/pricing` of new-api.
         cheapest: fields of the portable request for the cheapest documented video.
         rejections: codes and error types documented as given before a job is accepted -> the reason.
         not_found: pattern of the documented code or message for a task that does not exist.
@@ -283,6 +284,7 @@ class Gateway:
     link_paths: tuple[str, ...] = ()
     as_made: Callable[[dict[str, JsonValue]], dict[str, JsonValue]] = lambda body: body
     currency: str = ""
+    has_price_page: bool = False
     cheapest: Mapping[str, Any] = field(default_factory=dict[str, Any])
     rejections: Mapping[str, Reason] = field(default_factory=dict[str, Reason])
     not_found: str = ""

@@ -133,6 +133,7 @@ gateway = Gateway(
     },
     translate=_translate,
     encode=_encode,
+    has_price_page=True,
     as_made=lambda body: body | {"duration": 10, "resolution": "720p"},
     mixed_models=frozenset({"", MODEL}),
     link_paths=newapi.LINK_PATHS,

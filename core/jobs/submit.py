@@ -20,6 +20,7 @@ from prefect_omnivideo.core.gateways.specification import Accepted, Rejected, Un
 from prefect_omnivideo.core.gateways.validation import translate
 from prefect_omnivideo.core.jobs.persist import Log, Step, keep, latest
 from prefect_omnivideo.core.jobs.rejection import rejection_error
+from prefect_omnivideo.core.prices.estimate import Estimate
 from prefect_omnivideo.core.records.model import Attempt, Place, VideoRecord, VideoState, new_record, now
 from prefect_omnivideo.core.records.repository import Records, Versioned
 from prefect_omnivideo.core.references.parse import own_references, placeholder
@@ -43,11 +44,14 @@ async def submit(
     log: Log,
     flow_run: str | None = None,
     place: Place | None = None,
+    *,
+    expected: Estimate | None = None,
 ) -> VideoRecord:
     """Submit a request once, or find the outcome of an earlier submission.
 
     Args:
         place: where the video is asked for; kept in its record if this is the first time.
+        expected: what it will cost, for its record.
 
     Returns:
         The record: `submitted` after a submission; whatever it says if there was an earlier one.
@@ -81,6 +85,8 @@ async def submit(
                     submit_path=account.route.submit,
                     started_at=moment,
                     claim_ends_at=moment + timedelta(seconds=account.claim_seconds),
+                    estimate=expected.amount if expected else None,
+                    estimated_from=str(expected.source) if expected and expected.amount else "",
                 )
                 return new_record(request, batch, attempt, place)
 

@@ -59,7 +59,7 @@ def amount_of(number: float | str | Decimal | None, unit: str) -> Amount | None:
 
 
 def _from_text(given: object) -> object:
-    return Amount.parse(given) if isinstance(given, str) else given
+    return Amount.parse(str(given)) if isinstance(given, str | int | float) else given
 
 
 AmountText = Annotated[

@@ -45,6 +45,7 @@ class Price(BaseModel):
         default=None, description='Price of one second, such as "0.10 USD", in place of the price of a video.'
     )
     as_of: date | None = Field(default=None, description="When this was the price.")
+    note: str = Field(default="", description="Anything to know about it; shown beside the price.")
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -111,8 +112,8 @@ class Quote(NamedTuple):
 
     amount: Amount | None
     as_of: date | None = None
-    reason: str = ""
-    """Why there is no amount."""
+    note: str = ""
+    """Why there is no amount, or what it leaves open."""
 
 
 class PriceList(BaseModel):
@@ -120,12 +121,14 @@ class PriceList(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prices: tuple[Price, ...] = Field(min_length=1)
+    prices: tuple[Price, ...]
     as_of: date | None = None
     """When these were the prices, except for those that say so themselves."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
+        if not self.prices:
+            raise ValueError("the list is empty; give at least one price")
         first: dict[Conditions, int] = {}
         for number, price in enumerate(self.prices, start=1):
             if price.unit != self.prices[0].unit:
@@ -152,12 +155,12 @@ class PriceList(BaseModel):
                 certain = True
                 break
         if not candidates:
-            return Quote(None, reason=f"no price in the list fits {kind.model}")
+            return Quote(None, note=f"no price in the list fits {kind.model}")
         amounts = {price.amount(kind.seconds) for price in candidates}
         if certain and len(amounts) == 1 and None not in amounts:
-            return Quote(amounts.pop(), candidates[-1].as_of or self.as_of)
+            return Quote(amounts.pop(), candidates[-1].as_of or self.as_of, candidates[-1].note)
         open_ = _open(candidates, kind)
-        return Quote(None, reason=f"the price depends on the {' and '.join(open_)}, which the request leaves open")
+        return Quote(None, note=f"the price depends on the {' and '.join(open_)}, which the request leaves open")
 
 
 def _open(candidates: list[Price], kind: Kind) -> list[str]:

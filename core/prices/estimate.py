@@ -70,8 +70,8 @@ def estimate(request: VideoRequest, account: Account, book: PriceBook) -> Estima
             continue
         quote = prices.quote(kind)
         if quote.amount is not None:
-            return Estimate(quote.amount, source, quote.as_of)
-        reason = reason or quote.reason
+            return Estimate(quote.amount, source, quote.as_of, quote.note)
+        reason = reason or quote.note
     learned = known.learned.get(kind)
     if learned:
         return Estimate(learned.amount, Source.LEARNED, learned.as_of)

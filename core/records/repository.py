@@ -182,6 +182,10 @@ class Records:
                 seen.add(batch)
                 yield batch
 
+    def names(self, batch: str) -> set[str]:
+        """The names of the records of one batch, without reading them."""
+        return set(self._names(batch))
+
     def _names(self, batch: str | None) -> Iterator[str]:
         for name in self.store.names(f"{batch}/" if batch else ""):
             match = _RECORD_NAME.fullmatch(name)

@@ -35,6 +35,8 @@ class BatchReport(BaseModel):
     records: RecordsField
     skipped: tuple[str, ...] = ()
     """Rows of the sheet that were left out, each with its reason."""
+    spending: tuple[str, ...] = ()
+    """What the run was about to spend before its first submission, by account."""
     gallery: str | None = None
     """Address of the gallery, if one was written: its public URL if the store has one."""
     report: str | None = None
@@ -144,6 +146,7 @@ class BatchReport(BaseModel):
                 "summary": self.summary(),
                 "counts": self.counts,
                 "cost": [str(amount) for amount in self.cost],
+                "about_to_spend": list(self.spending),
                 "accounts": {account: bill.to_json() for account, bill in self.bills().items()},
                 "created_at": min((json.loads(each.text)["created_at"] for each in self.records.packed), default=None),
                 "written_at": now().isoformat(),

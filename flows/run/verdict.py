@@ -23,6 +23,7 @@ from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, whereabouts
 from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS
 from prefect_omnivideo.flows.run.progress import Progress, show_report
+from prefect_omnivideo.flows.run.spending import remember_costs
 from prefect_omnivideo.tasks.assets import materialize_batch
 from prefect_omnivideo.tasks.events import announce_batch
 
@@ -75,11 +76,12 @@ class Outcome:
         """Why there is no video from this run."""
         self._problems[request.key] = str(error).rstrip(". ") or type(error).__name__
 
-    async def conclude(self, skipped: tuple[str, ...] = ()) -> BatchReport:
+    async def conclude(self, skipped: tuple[str, ...] = (), spending: tuple[str, ...] = ()) -> BatchReport:
         """Write gallery and report, and return the report.
 
         Args:
             skipped: rows of a sheet that were left out, and why.
+            spending: what the run was about to spend, by account.
 
         Raises:
             BatchIncompleteError: videos that were paid for are not stored yet.
@@ -96,9 +98,11 @@ class Outcome:
             title=self.title,
             records=PackedRecords(made.values()),
             skipped=skipped,
+            spending=spending,
             store=store,
             endpoint_url=endpoint_url,
         )
+        await remember_costs(self._records, report.records)
         is_shard = SHARD_TAG in flow_run.tags
         if not is_shard:
             report = await written(self._records, report, made, self._log)

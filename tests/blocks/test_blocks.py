@@ -1,6 +1,7 @@
 """Prefect's standard block tests, and what these blocks promise beyond them."""
 
 import asyncio
+import json
 import re
 import struct
 from collections.abc import Generator
@@ -278,3 +279,23 @@ async def test_a_relative_folder_is_not_loaded(tmp_path: Path, capsys: pytest.Ca
     assert await asyncio.to_thread(examine, ["local-video-store/relative"]) == 1
     assert "FAILS" in (said := capsys.readouterr().out)
     assert str(Path.cwd() / "videos") in said
+
+
+def test_prices_are_checked_when_the_block_is_made() -> None:
+    """And survive being saved: in the same unit as the bill, and from one place only."""
+    kind = APIMartCredentials
+    block = kind.model_validate({"api_key": "sk-1", "prices": [{"model": "a", "per_second": "0.1 USD"}]})
+    saved = json.loads(block.model_dump_json(context={"include_secrets": True}))
+    assert saved["prices"][0]["per_second"] == "0.10 USD"
+    assert kind.model_validate(saved).price_list() == block.price_list()
+    credits_ = {"prices": [{"per_video": "10 credits"}], "currency": "credits"}
+    assert kind.model_validate({"api_key": "sk-1", **credits_}).account().gateway.currency == "credits"
+    for given, says in (
+        ({"prices": [{"per_video": "-1 USD"}]}, "such as 12.50 USD"),
+        ({"prices": [{"per_video": "10 credits"}]}, "prices are in credits, and the account is billed in USD"),
+        ({"prices": [{"per_video": "1 USD"}, {"model": "a", "per_video": "1 EUR"}]}, "price 2 is in EUR"),
+        ({"prices": [{"per_video": "1 USD"}], "price_file": "prices.yaml"}, "exclude each other"),
+        ({"currency": "dollars"}, "currency"),
+    ):
+        with pytest.raises(ValidationError, match=says):
+            kind.model_validate({"api_key": "sk-1", **given})

@@ -115,7 +115,8 @@ async def test_a_dry_run_says_what_would_be_submitted_and_touches_nothing(
     for said in (
         "2 of 2 videos would be submitted",
         "2 x JimmyAI",
-        "no gateway documents reliable prices",
+        "Estimate: unknown for 2 videos on account jimmyai",
+        "Nothing was spent",
         '"prompt": "first"',
     ):
         assert said in caplog.text

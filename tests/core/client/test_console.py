@@ -29,6 +29,7 @@ from tests.core.client.server import Received, answer, serving
 
 FAMILY = ("12ai", "omnirouters", "sora")
 MODELS = {"12ai": "omni_flash-10s", "omnirouters": "Kling-3.0-omni", "sora": "sora-2"}
+QUOTAS = {"12ai": 225_000, "omnirouters": 450_000, "sora": 175_000}
 CONSOLE = Console(SecretStr("sandbox-access-token"), "1")
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
 ROW = {
@@ -75,7 +76,9 @@ async def test_all_jobs_and_charges_of_the_sandbox_are_read(gateway: str, sandbo
     assert await tasks_between(mine, CONSOLE, now - timedelta(days=2), now - timedelta(days=1)) == []
     charges = await charges_between(mine, now - timedelta(minutes=1), now)
     assert charges is not None
-    assert [(charge.type, charge.model_name, charge.quota) for charge in charges] == [(2, MODELS[gateway], 500_000)] * 3
+    assert [(charge.type, charge.model_name, charge.quota) for charge in charges] == [
+        (2, MODELS[gateway], QUOTAS[gateway])
+    ] * 3
 
 
 async def test_more_than_a_page_is_read_to_the_end(sandbox: Sandbox) -> None:

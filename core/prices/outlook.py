@@ -1,0 +1,56 @@
+"""What a run is about to spend, by account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from prefect_omnivideo.core.client.account import Account
+from prefect_omnivideo.core.money.amount import Amount, total
+from prefect_omnivideo.core.prices.estimate import AccountTotal, PriceBook, estimate, total_of
+from prefect_omnivideo.core.request import VideoRequest
+
+
+class Outlook(NamedTuple):
+    """What some videos will cost.
+
+    Attributes:
+        shares: videos that the same accounts support, with what they cost if all of them are made on each of these.
+    """
+
+    shares: tuple[tuple[AccountTotal, ...], ...] = ()
+
+    @property
+    def videos(self) -> int:
+        """How many they are."""
+        return sum(totals[0].videos for totals in self.shares)
+
+    def most(self, account: str) -> tuple[Amount, ...]:
+        """What the account is charged at most, by what is known of prices."""
+        mine = (each for totals in self.shares for each in totals if each.account == account)
+        return total(amount for each in mine for amount in each.amounts)
+
+    def lines(self) -> tuple[str, ...]:
+        """The same for people: a line for each share."""
+        return tuple(" or else ".join(map(str, totals)) for totals in self.shares)
+
+
+def outlook(requests: Iterable[tuple[VideoRequest, Sequence[Account]]], book: PriceBook) -> Outlook:
+    """What requests will cost, each on one of the accounts that support it.
+
+    Raises:
+        RequestError: one of those accounts cannot honour its request.
+    """
+    shares: dict[tuple[str, ...], tuple[Sequence[Account], list[VideoRequest]]] = {}
+    for request, accounts in requests:
+        shares.setdefault(tuple(account.name for account in accounts), (accounts, []))[1].append(request)
+    return Outlook(
+        tuple(
+            tuple(
+                total_of(account.name, [estimate(request, account, book) for request in members])
+                for account in accounts
+            )
+            for accounts, members in shares.values()
+            if accounts
+        )
+    )

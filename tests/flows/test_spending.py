@@ -1,0 +1,151 @@
+"""What a run is about to spend is said before its first submission, recorded beside the cost, and never in the way."""
+
+import json
+import logging
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from prefect_omnivideo import LocalVideoStore, VideoRequest
+from prefect_omnivideo.core.errors import RequestError
+from prefect_omnivideo.core.money.amount import Amount
+from prefect_omnivideo.core.prices import pages
+from prefect_omnivideo.flows import BatchFailedError, generate_from_sheet, generate_video, generate_videos
+from prefect_omnivideo.flows.run import spending
+from prefect_omnivideo.sandbox import Sandbox
+from tests.accounts import credentials
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [text for text in caplog.messages if text.startswith("about to spend")]
+
+
+async def test_a_run_says_records_and_reports_what_it_is_about_to_spend(
+    sandbox: Sandbox, store: LocalVideoStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.reset()
+    account = credentials(sandbox, "apimart", prices=[{"per_video": "1.10 USD"}])
+    with caplog.at_level(logging.INFO):
+        report = await generate_videos(["one", "two"], account, store, batch="priced")
+    line = "2.20 USD for 2 videos on account apimart"
+    assert said(caplog) == [f"about to spend {line}"]
+    submitted = next(number for number, text in enumerate(caplog.messages) if "accepted" in text)
+    assert caplog.messages.index(f"about to spend {line}") < submitted
+    assert report.spending == (line,)
+    assert f"- {line}" in report.markdown()
+    assert "| apimart | 2 | 2.20 USD | 0 | 2.00 USD | 0 |" in report.markdown()
+    attempts = [record.attempt for record in report.records]
+    assert [(str(each.estimate), each.estimated_from, str(each.cost)) for each in attempts] == [
+        ("1.10 USD", "price list", "1.00 USD")
+    ] * 2
+    value = json.loads((store.folder / "priced" / "report.json").read_bytes())
+    assert (value["about_to_spend"], value["cost"]) == ([line], ["2.00 USD"])
+    assert {unit: Decimal(sum_) for unit, sum_ in sandbox.charged().items()} == {"USD": report.cost[0].value}
+
+
+async def test_only_videos_that_the_batch_does_not_have_count(
+    sandbox: Sandbox, store: LocalVideoStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = credentials(sandbox, "apimart", prices=[{"per_video": "1.10 USD"}])
+    await generate_videos(["one"], account, store, batch="growing")
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        await generate_videos(["one", "two"], account, store, batch="growing")
+    assert said(caplog) == ["about to spend 1.10 USD for 1 video on account apimart"]
+
+
+async def test_what_videos_did_cost_is_known_to_the_next_run(
+    sandbox: Sandbox, store: LocalVideoStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = credentials(sandbox, "apimart")
+    with caplog.at_level(logging.INFO):
+        first = await generate_video("one", account, store, batch="first")
+        await generate_videos(["two"], account, store, batch="second")
+        third = await generate_video("three", account, store, batch="third")
+    assert said(caplog) == [
+        "about to spend unknown for 1 video on account apimart",
+        "about to spend unknown for 1 video on account apimart",
+        "about to spend 1.00 USD for 1 video on account apimart, 1.00 USD of it only by what earlier videos did cost",
+    ]
+    assert (first.attempt.estimate, first.attempt.estimated_from) == (None, "")
+    assert (third.attempt.estimate, third.attempt.estimated_from) == (Amount.parse("1 USD"), "earlier videos")
+
+
+async def test_several_accounts_are_told_apart(
+    sandbox: Sandbox, store: LocalVideoStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which account takes a video is decided when it has capacity."""
+    sora = credentials(sandbox, "sora")
+    jimmy = credentials(sandbox, "jimmyai", prices=[{"per_second": "2 credits"}])
+    with caplog.at_level(logging.INFO):
+        report = await generate_videos(["any", VideoRequest(prompt="4", duration=4, seed=1)], [sora, jimmy], store)
+    assert said(caplog) == [
+        "about to spend 0.35 USD for 1 video on account sora or else 12 credits for 1 video on account jimmyai",
+        "about to spend 0.35 USD for 1 video on account sora",
+    ]
+    assert report.records[1].attempt.estimated_from == "gateway"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("- {per_video: -1 USD}", "price 1, per_video: '-1 USD' is not an amount"),
+        ("- {per_video: 1 EUR}", "the prices are in EUR, and the account is billed in USD"),
+        (None, "price_file: .* cannot be read"),
+    ],
+)
+async def test_a_bad_price_file_is_refused_before_anything_is_spent(
+    content: str | None, problem: str, sandbox: Sandbox, store: LocalVideoStore, tmp_path: Path
+) -> None:
+    sandbox.reset()
+    file = tmp_path / "prices.yaml"
+    if content:
+        file.write_text(content)
+    account = credentials(sandbox, "apimart", price_file=str(file))
+    with pytest.raises(RequestError, match=problem):
+        await generate_videos(["one"], account, store, batch="bad")
+    with pytest.raises(RequestError, match=problem):
+        await generate_video("one", account, store, batch="bad")
+    assert sandbox.jobs() == []
+
+
+async def test_a_price_that_cannot_be_looked_up_stops_nothing(
+    sandbox: Sandbox, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("no estimate today")
+
+    async def no_page(_: object) -> None:
+        raise RuntimeError("no page today")
+
+    monkeypatch.setattr(spending, "outlook", fails)
+    monkeypatch.setattr(spending, "estimate", fails)
+    monkeypatch.setattr(spending, "learn_costs", fails)
+    monkeypatch.setattr(pages, "_get", no_page)
+    report = await generate_videos(["one"], credentials(sandbox, "sora"), store, batch="blind")
+    assert len(report.stored) == 1
+    assert report.stored[0].attempt.estimate is None
+    assert "no estimate today" in caplog.text
+
+
+async def test_a_dry_run_tells_the_same(
+    sandbox: Sandbox, store: LocalVideoStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("prompt\none\ntwo\n")
+    account = credentials(sandbox, "apimart", prices=[{"per_video": "0.1 USD"}])
+    with caplog.at_level(logging.INFO):
+        await generate_from_sheet(str(sheet), account, store, "dry", dry_run=True)
+    assert "Estimate: 0.20 USD for 2 videos on account apimart" in caplog.text
+
+
+async def test_a_failed_job_is_in_the_estimate_and_not_in_the_bill(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    sandbox.reset()
+    account = credentials(sandbox, "apimart", prices=[{"per_video": "1 USD"}])
+    with pytest.raises(BatchFailedError) as caught:
+        await generate_videos(["good", "bad [fault:fail]"], account, store, batch="half")
+    assert "| apimart | 2 | 2.00 USD | 0 | 1.00 USD | 1 |" in caught.value.report.markdown()
+    assert sandbox.charged() == {"USD": "1.0"}
