@@ -13,9 +13,10 @@ from prefect.artifacts import (
 
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.money.amount import told
-from prefect_omnivideo.core.records.model import VideoRecord
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.redaction import shorten
+from prefect_omnivideo.core.reports.markdown import markdown_cell
 from prefect_omnivideo.core.reports.report import BatchReport
-from prefect_omnivideo.core.reports.templating import markdown_text
 from prefect_omnivideo.core.reports.wording import reason
 from prefect_omnivideo.flows.run.settling import how_to_settle
 from prefect_omnivideo.tasks.showing import only_shows
@@ -24,6 +25,10 @@ SECONDS_BETWEEN = 3.0
 """Seconds between two updates of the progress: the server stores each of them."""
 LONGEST_UPDATE = 10.0
 """Timeout of a progress update, in seconds: a video waits for it."""
+LONGEST_REASON = 40
+"""Characters of a reason in the table: more of them hide the prompts, and the report has it whole."""
+LONGEST_PROMPT = 200
+"""Characters of a prompt in the table, which people search."""
 MOST_ROWS = 1000
 """Rows of the table of videos; `report.json` has them all."""
 
@@ -57,30 +62,46 @@ class Progress:
 
 
 async def show_report(report: BatchReport) -> None:
-    """The report as a page, and a table with one row per video."""
+    """The report as a page, and a table with one row per video.
+
+    The keys are those of all batches: descriptions, and the names of the runs beside them, tell batches apart.
+    """
+    batch = markdown_cell(report.title or report.batch)
     with only_shows("the report"):
         page = report.markdown()
         if report.unknown:
             page += await how_to_settle(report.title or report.batch)
-        await acreate_markdown_artifact(page, key="omnivideo-report", description=report.summary())
+        text = f"{batch}: {report.summary()}"
+        await acreate_markdown_artifact(page, key="omnivideo-report", description=text)
     with only_shows("the table of videos"):
         rows = [_row(record, report) for record in report.records[:MOST_ROWS]]
-        await acreate_table_artifact(rows, key="omnivideo-videos", description=f"Videos of batch {report.batch}")
+        await acreate_table_artifact(rows, key="omnivideo-videos", description=f"{batch}: its videos")
 
 
 def _row(record: VideoRecord, report: BatchReport) -> dict[str, str | float | None]:
-    """One video. The UI renders texts in a table as Markdown, with links and HTML, so they are escaped."""
+    """One video: first what people look for, as the page has room for three or four columns."""
     file = record.files[0] if record.files else None
+    address = report.address(file) if file else ""
     duration = file.media.get("duration") if file else None
     return {
-        "prompt": markdown_text(record.request.prompt[:200]),
         "state": str(record.state),
-        "video": markdown_text(report.address(file)) if file else "",
+        "reason": _why(record),
+        "prompt": markdown_cell(record.request.prompt[:LONGEST_PROMPT]),
+        "file": file.name.rpartition("/")[2] if file else "",
+        "cost": told(record.cost),
         "seconds": duration if isinstance(duration, int | float) else None,
         "MB": round(file.size / 1e6, 2) if file else None,
-        "cost": told(record.cost),
         "gateway": get_gateway(record.attempt.gateway).title,
-        "task id": markdown_text(record.attempt.task_id or ""),
+        "task id": markdown_cell(record.attempt.task_id or ""),
         "key": record.key,
-        "reason": markdown_text(reason(record) or "; ".join(record.mismatches)),
+        "address": address if report.public_url else markdown_cell(address),
     }
+
+
+def _why(record: VideoRecord) -> str:
+    """The reason in a few words."""
+    if record.state is VideoState.FAILED and record.failure:
+        return record.failure.category
+    if record.state is VideoState.UNKNOWN:
+        return "may have been paid"
+    return markdown_cell(shorten(reason(record) or "; ".join(record.mismatches), LONGEST_REASON))

@@ -4,7 +4,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.utilities.urls import url_for
 
-from prefect_omnivideo.core.reports.templating import markdown_link, markdown_text
+from prefect_omnivideo.core.reports.markdown import markdown_link, markdown_text
 
 FLOW_THAT_SETTLES = "Resolve videos"
 

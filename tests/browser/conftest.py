@@ -23,7 +23,8 @@ from tests.browser.v1 import V1
 from tests.browser.v2 import V2
 from tests.deployments.stage import START, Server, prefect_server, process, until
 
-expect.set_options(timeout=20_000)  # milliseconds; nothing waits that long on an idle machine
+MILLISECONDS = 40_000  # nothing waits that long on an idle machine
+expect.set_options(timeout=MILLISECONDS)
 VIDEOS, SHEET = "Generate videos/laptop", "Generate videos from a sheet/laptop"
 
 BATCH = "autumn"
@@ -38,7 +39,16 @@ PROMPTS = [
 HOSTILE = [
     "<script>window.owned = 1</script> a red apple",
     '"><img src=x onerror="window.owned = 1"> [apple](javascript:window.owned=1) [fault:moderated]',
+    "an advert for www.evil.example on a wall [fault:moderated]",
+    "http://evil.example and mailto:me@evil.example and AT&amp;T &copy; [fault:moderated]",
+    "# *Tom* & _Jerry_ ~~cat~~ | `mouse` \\* <b>cheese</b> [fault:moderated]",
+    "[fault:moderated] wide shot, 50% fog; a_b & 5 > 4",
 ]
+"""Every way in which a prompt could become more than text; the last one is text as it is."""
+LIVE = (
+    "a[href*=evil], a[href^='javascript:'], a[href^='mailto:'], img[src='x'], "
+    ":is(td, li) :is(b, em, del, s, h1, blockquote), td strong"
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,9 @@ class Stage:
 
     def tab(self) -> Page:
         """A new tab of the browser."""
-        return self.browser.new_page(viewport={"width": 1300, "height": 900})
+        page = self.browser.new_page(viewport={"width": 1300, "height": 900})
+        page.set_default_timeout(MILLISECONDS)
+        return page
 
     def ui(self, kind: type[PrefectUI]) -> PrefectUI:
         """One of the server's two UIs, in a new tab."""
@@ -147,7 +159,7 @@ def batch(stage: Stage) -> str:
 
 
 def is_harmless(shown: Locator) -> None:
-    """The prompt is there as it was written, and nothing in it ran or could be clicked."""
+    """The prompt is there as it was written, and nothing in it ran, was rendered, or could be clicked."""
     expect(shown).to_be_visible()
-    expect(shown.page.locator("a[href^='javascript:'], img[src='x']")).to_have_count(0)
+    expect(shown.page.locator(LIVE)).to_have_count(0)
     assert shown.page.evaluate("window.owned") is None

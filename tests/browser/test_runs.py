@@ -1,6 +1,8 @@
 """A run and its artifacts in both UIs, as the people see them who use this."""
 
 import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import Page, expect
 
@@ -27,30 +29,74 @@ def test_the_report_names_what_failed_and_what_to_do(ui: PrefectUI, batch: str) 
     expect(report.get_by_text("6 videos: 4 stored, 1 failed, 1 of unknown outcome").first).to_be_visible()
     expect(report.get_by_text("content_policy_violation")).to_be_visible()
     expect(report.get_by_text("Do not send it again as it is")).to_have_count(1)
-    command = re.compile(f"omnivideo resolve [0-9a-f]{{16}} --batch {BATCH} --store file:")
+    command = re.compile(f"omnivideo resolve [0-9a-f]{{16}} --batch={BATCH} --store file:")
     expect(report.get_by_text(command).first).to_be_visible()
     _photograph(ui, "report")
 
 
+def test_the_report_fits_the_page(ui: PrefectUI, batch: str) -> None:
+    """Reasons, advice and commands end within the page: nobody sees that a table goes on beyond its edge."""
+    ui.open_artifact(batch, "omnivideo-report")
+    expect(ui.artifact().get_by_text("Do not send it again as it is")).to_be_visible()
+    cut = ui.artifact().evaluate(
+        """page => [...page.querySelectorAll("p, li, td, code, div")]
+          .filter(part => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflowX != "visible")
+          .map(part => part.textContent.slice(0, 80))"""
+    )
+    assert cut == []
+
+
 def test_the_table_has_a_row_for_each_video(ui: PrefectUI, batch: str) -> None:
     ui.open_artifact(batch, "omnivideo-videos")
+    expect(ui.page.get_by_text(f"{BATCH}: its videos").first).to_be_visible()
+    names = ui.artifact().locator("thead th").all_inner_texts()
+    assert names[:5] == ["state", "reason", "prompt", "file", "cost"]
+    assert names[-1] == "address"
     rows = ui.artifact().locator("tbody tr")
     expect(rows).to_have_count(len(PROMPTS))
-    for prompt in PROMPTS[:4]:
-        expect(rows.filter(has_text=prompt)).to_have_count(1)
-    expect(rows.filter(has_text=".mp4")).to_have_count(4)
+    for prompt in PROMPTS:
+        row = rows.filter(has=ui.page.locator("td").nth(2).get_by_text(prompt, exact=True))
+        expect(row).to_have_count(1)
     _photograph(ui, "table")
+
+
+def test_addresses_can_be_copied_from_the_table(ui: PrefectUI, stage: Stage, batch: str) -> None:
+    ui.open_artifact(batch, "omnivideo-videos")
+    rows = ui.artifact().locator("tbody tr").filter(has_text="stored")
+    expect(rows).to_have_count(4)
+    for row in rows.all():
+        cells = row.locator("td").all_inner_texts()
+        path = Path(unquote(urlsplit(cells[-1]).path))
+        assert path.is_file()
+        assert path.name == cells[3]
+
+
+def test_a_prompt_is_found_in_the_table_by_typing_it(ui: PrefectUI, stage: Stage) -> None:
+    stage.server.ended(stage.hostile)
+    ui.open_artifact(str(stage.hostile.id), "omnivideo-videos")
+    rows = ui.artifact().locator("tbody tr")
+    for prompt in HOSTILE:
+        expect(rows).to_have_count(len(HOSTILE))
+        ui.artifact().get_by_placeholder("Search").fill(prompt)
+        expect(rows).to_have_count(1)
+        ui.artifact().get_by_placeholder("Search").fill("")
 
 
 def test_hostile_prompts_are_text_in_run_report_and_table(stage: Stage, ui: PrefectUI) -> None:
     run = str(stage.hostile.id)
     ui.open_run(run, "Failed")
-    is_harmless(ui.log(HOSTILE[0]).first)
+    expect(
+        ui.log(HOSTILE[0]).first
+    ).to_be_visible()  # Prefect itself makes links of addresses in logs, and only of those
+    expect(ui.page.locator("a[href^='javascript:'], img[src='x']")).to_have_count(0)
     ui.open_artifact(run, "omnivideo-report")
-    is_harmless(ui.artifact().get_by_text(HOSTILE[1]))
+    for prompt in HOSTILE[1:]:
+        is_harmless(ui.artifact().get_by_text(prompt, exact=True))
     ui.open_artifact(run, "omnivideo-videos")
     expect(ui.artifact().locator("tbody tr")).to_have_count(len(HOSTILE))
-    is_harmless(ui.artifact().locator("tbody").get_by_text("window.owned = 1").first)
+    for prompt in HOSTILE:
+        is_harmless(ui.artifact().locator("tbody").get_by_text(prompt).first)
+    expect(ui.artifact().get_by_text(HOSTILE[-1], exact=True)).to_be_visible()
 
 
 def test_what_the_hostile_prompts_would_do_is_noticed(page: Page) -> None:

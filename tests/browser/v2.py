@@ -76,9 +76,8 @@ class V2(PrefectUI):
 
     def open_artifact(self, run: str, key: str) -> None:
         self.open_artifacts(run)
-        name = self.page.get_by_role("navigation", name="breadcrumb").get_by_role("listitem").last.inner_text()
-        self.artifacts(key).click()
-        mine = self.page.locator("main div").filter(has=self.page.get_by_role("link", name=name, exact=True)).last
+        self.artifacts(key).click()  # leads to the artifacts of all runs with this key
+        mine = self.page.locator(f"main a[href$='/runs/flow-run/{run}']")
         mine.locator("xpath=ancestor::div[.//a[contains(@href, '/artifacts/artifact/')]][1]").locator("a").first.click()
         expect(self.page.get_by_role("button", name="Show Raw Data")).to_be_visible()
 
