@@ -11,7 +11,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from prefect_omnivideo.cli import prices, records, requests, trying
-from prefect_omnivideo.cli.app import app
+from prefect_omnivideo.cli.app import any_store, app, report_error
+from prefect_omnivideo.core.errors import OmniVideoError
 
 __all__ = ["app", "main", "prices", "records", "requests", "trying"]
 
@@ -56,6 +57,35 @@ def sandbox(
         sys.exit(f"{faults}: {error}")
     except CassetteError as error:
         sys.exit(str(error))
+
+
+@app.command
+def serve(*, store: str, endpoint_url: str | None = None, port: int = 8600, host: str = "127.0.0.1") -> int:
+    """Show the start page, the galleries and the videos of a store in a browser. Nothing is written.
+
+    Args:
+        store: s3://bucket/prefix, a folder, or a saved block such as s3-video-store/prod.
+        endpoint_url: Address of an S3-compatible server. Keys and region come from the default AWS chain.
+        port: Port to listen on.
+        host: Address to listen on. On any but 127.0.0.1, whoever reaches it sees all videos: there is no log-in.
+    """
+    import uvicorn
+
+    from prefect_omnivideo.cli.serving import viewer
+
+    try:
+        shown = any_store(store, endpoint_url)
+    except OmniVideoError as error:
+        return report_error(str(error))
+    is_local = host in ("127.0.0.1", "localhost", "::1")
+    sys.stdout.write(
+        f"http://{f'[{host}]' if ':' in host else host}:{port}/ shows {shown.uri('')}; stop it with Ctrl-C\n"
+    )
+    sys.stdout.flush()
+    # No access log: it would hold the names of videos. Presigned URLs appear in none.
+    hosts = ["127.0.0.1", "localhost", "[::1]"] if is_local else ["*"]
+    uvicorn.run(viewer(shown, hosts), host=host, port=port, log_level="warning", access_log=False, server_header=False)
+    return 0
 
 
 @app.command
