@@ -95,6 +95,11 @@ class GatewayCredentials(Block):
         description="The same in a file, YAML or JSON, in place of prices: a path on the worker, an https:// URL or "
         "s3://bucket/key.",
     )
+    require_balance: bool = Field(
+        default=False,
+        description="Refuse to start a run whose estimated cost is above the account's balance. Without it, that is "
+        "only said. Where no page tells the balance, or nothing the price, a run starts.",
+    )
     answers: AnswerCorrections = Field(
         default=AnswerCorrections(),
         description="Corrections for a gateway whose answers differ from its documents. Empty: none.",

@@ -130,4 +130,4 @@ async def run_batch(
         give_up=outcome.give_up,
         model=lambda request: request.model or "",
     )
-    return await outcome.conclude(skipped, spending.lines())
+    return await outcome.conclude(skipped, spending)

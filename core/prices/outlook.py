@@ -30,6 +30,15 @@ class Outlook(NamedTuple):
         mine = (each for totals in self.shares for each in totals if each.account == account)
         return total(amount for each in mine for amount in each.amounts)
 
+    def least(self, account: str) -> tuple[Amount, ...]:
+        """What the account is charged at least: for videos that no other account supports."""
+        return total(
+            amount
+            for totals in self.shares
+            for amount in totals[0].amounts
+            if len(totals) == 1 and totals[0].account == account
+        )
+
     def lines(self) -> tuple[str, ...]:
         """The same for people: a line for each share."""
         return tuple(" or else ".join(map(str, totals)) for totals in self.shares)

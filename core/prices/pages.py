@@ -5,38 +5,25 @@ A gateway without that page, a failure and an answer that is not understood all 
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import cast
 
-import httpx
 from pydantic import JsonValue
 
 from prefect_omnivideo.core.client.account import Account
-from prefect_omnivideo.core.gateways.specification import join_url
 from prefect_omnivideo.core.money.amount import amount_of
 from prefect_omnivideo.core.money.prices import Price, PriceList
-from prefect_omnivideo.core.tls import tls
+from prefect_omnivideo.core.prices.fetch import get_json
 
-PATIENCE = 5.0
-"""Seconds for the whole page: a run waits for it."""
-_MOST_BYTES = 8 * 1024**2
 _PER_CALL = 1
-_PAGE = "/api/pricing"
 
 
 async def gateway_prices(account: Account) -> PriceList | None:
     """What the gateway's own page tells of prices, without a key, or None."""
     if not account.gateway.has_price_page:
         return None
-    url = join_url(account.base_url, "").removesuffix("/v1") + _PAGE
-    try:
-        answer = await _get(url)
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError):
-        return None
-    return read_page(answer)
+    return read_page(await get_json(account, "/api/pricing"))
 
 
 def read_page(answer: JsonValue) -> PriceList | None:
@@ -80,18 +67,3 @@ def _ratio(groups: JsonValue, ratios: dict[str, JsonValue]) -> tuple[float | Non
 
 def _is_number(value: JsonValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-async def _get(url: str) -> JsonValue:
-    content = bytearray()
-    async with (
-        asyncio.timeout(PATIENCE),
-        httpx.AsyncClient(timeout=PATIENCE, follow_redirects=False, verify=tls()) as http,
-        http.stream("GET", url) as response,
-    ):
-        response.raise_for_status()
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > _MOST_BYTES:
-                raise ValueError("the page is too large")
-    return cast("JsonValue", json.loads(content))

@@ -36,7 +36,7 @@ class BatchReport(BaseModel):
     skipped: tuple[str, ...] = ()
     """Rows of the sheet that were left out, each with its reason."""
     spending: tuple[str, ...] = ()
-    """What the run was about to spend before its first submission, by account."""
+    """What the run was about to spend before its first submission, and the balances, by account."""
     gallery: str | None = None
     """Address of the gallery, if one was written: its public URL if the store has one."""
     report: str | None = None
@@ -146,7 +146,7 @@ class BatchReport(BaseModel):
                 "summary": self.summary(),
                 "counts": self.counts,
                 "cost": [str(amount) for amount in self.cost],
-                "about_to_spend": list(self.spending),
+                "before": list(self.spending),
                 "accounts": {account: bill.to_json() for account, bill in self.bills().items()},
                 "created_at": min((json.loads(each.text)["created_at"] for each in self.records.packed), default=None),
                 "written_at": now().isoformat(),

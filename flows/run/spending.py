@@ -1,9 +1,12 @@
 """What a run is about to spend: looked up once, and said before the first submission."""
 
+import asyncio
 from collections.abc import Sequence
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.core.errors import refuse
 from prefect_omnivideo.core.jobs.persist import Log
+from prefect_omnivideo.core.prices.balance import balance_of
 from prefect_omnivideo.core.prices.book import gather_prices
 from prefect_omnivideo.core.prices.estimate import AccountPrices, Estimate, PriceBook, estimate
 from prefect_omnivideo.core.prices.learned import learn_costs
@@ -39,11 +42,17 @@ async def announce_spending(
     records: Records,
     batch: str,
     log: Log,
-) -> Outlook:
-    """Log what those videos will cost that the batch has no record of yet, by account.
+) -> tuple[str, ...]:
+    """Log what those videos will cost that the batch has no record of yet, and the balance, by account.
 
     Args:
         accounts_of: for each video, the accounts that support it.
+
+    Returns:
+        The same lines, for the report.
+
+    Raises:
+        RequestError: an account has less than the estimate, and its credentials require a sufficient balance.
     """
     found = Outlook()
     with only_shows("the estimate of the cost"):
@@ -55,9 +64,34 @@ async def announce_spending(
             if name_in(batch, request) not in names
         ]
         found = await on_records(outlook, pairs, book)
-        for line in found.lines():
-            log.info("about to spend %s", line)
-    return found
+    lines = [f"about to spend {line}" for line in found.lines()]
+    told, short = await _balances(accounts, found)
+    for line in lines + told:
+        log.info("%s", line)
+    for line in short.values():
+        log.warning("%s", line)
+    refused = [short[each.account_name] for each in accounts if each.require_balance and each.account_name in short]
+    if refused:
+        raise refuse("require_balance", "; ".join(refused), "more balance, or fewer videos", subject="balance")
+    return (*lines, *told, *short.values())
+
+
+async def _balances(accounts: Sequence[GatewayCredentials], found: Outlook) -> tuple[list[str], dict[str, str]]:
+    """The balances of accounts that are about to be charged, and what is said of those too small, by account."""
+    told: list[str] = []
+    short: dict[str, str] = {}
+    with only_shows("the balances"):
+        charged = [each for each in (account.account() for account in accounts) if found.most(each.name)]
+        for account, left in zip(charged, await asyncio.gather(*map(balance_of, charged)), strict=True):
+            if left is None:
+                continue
+            told.append(f"balance of account {account.name}: {left}")
+            needed = next((each for each in found.least(account.name) if each.unit == left.unit), None)
+            if needed and left.value < needed.value:
+                short[account.name] = (
+                    f"account {account.name} has {left} left, and this run is about to spend {needed} on it"
+                )
+    return told, short
 
 
 def estimate_of(request: VideoRequest, credentials: GatewayCredentials, book: PriceBook) -> Estimate | None:

@@ -10,10 +10,10 @@ import pytest
 from prefect_omnivideo import LocalVideoStore, VideoRequest
 from prefect_omnivideo.core.errors import RequestError
 from prefect_omnivideo.core.money.amount import Amount
-from prefect_omnivideo.core.prices import pages
+from prefect_omnivideo.core.prices import fetch
 from prefect_omnivideo.flows import BatchFailedError, generate_from_sheet, generate_video, generate_videos
 from prefect_omnivideo.flows.run import spending
-from prefect_omnivideo.sandbox import Sandbox
+from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from tests.accounts import credentials
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -34,15 +34,15 @@ async def test_a_run_says_records_and_reports_what_it_is_about_to_spend(
     assert said(caplog) == [f"about to spend {line}"]
     submitted = next(number for number, text in enumerate(caplog.messages) if "accepted" in text)
     assert caplog.messages.index(f"about to spend {line}") < submitted
-    assert report.spending == (line,)
-    assert f"- {line}" in report.markdown()
+    assert report.spending == (f"about to spend {line}", "balance of account apimart: 1000.00 USD")
+    assert f"- about to spend {line}" in report.markdown()
     assert "| apimart | 2 | 2.20 USD | 0 | 2.00 USD | 0 |" in report.markdown()
     attempts = [record.attempt for record in report.records]
     assert [(str(each.estimate), each.estimated_from, str(each.cost)) for each in attempts] == [
         ("1.10 USD", "price list", "1.00 USD")
     ] * 2
     value = json.loads((store.folder / "priced" / "report.json").read_bytes())
-    assert (value["about_to_spend"], value["cost"]) == ([line], ["2.00 USD"])
+    assert (value["before"], value["cost"]) == (list(report.spending), ["2.00 USD"])
     assert {unit: Decimal(sum_) for unit, sum_ in sandbox.charged().items()} == {"USD": report.cost[0].value}
 
 
@@ -118,13 +118,13 @@ async def test_a_price_that_cannot_be_looked_up_stops_nothing(
     def fails(*_: object) -> None:
         raise RuntimeError("no estimate today")
 
-    async def no_page(_: object) -> None:
+    async def no_page(*_: object) -> None:
         raise RuntimeError("no page today")
 
     monkeypatch.setattr(spending, "outlook", fails)
     monkeypatch.setattr(spending, "estimate", fails)
     monkeypatch.setattr(spending, "learn_costs", fails)
-    monkeypatch.setattr(pages, "_get", no_page)
+    monkeypatch.setattr(fetch, "_get", no_page)
     report = await generate_videos(["one"], credentials(sandbox, "sora"), store, batch="blind")
     assert len(report.stored) == 1
     assert report.stored[0].attempt.estimate is None
@@ -149,3 +149,21 @@ async def test_a_failed_job_is_in_the_estimate_and_not_in_the_bill(sandbox: Sand
         await generate_videos(["good", "bad [fault:fail]"], account, store, batch="half")
     assert "| apimart | 2 | 2.00 USD | 0 | 1.00 USD | 1 |" in caught.value.report.markdown()
     assert sandbox.charged() == {"USD": "1.0"}
+
+
+async def test_less_balance_than_the_estimate_is_said_and_refused_when_asked_for(
+    store: LocalVideoStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(Settings(latency=0.1, balance=Decimal("1.5"))) as sandbox:
+        settings = {"prices": [{"per_video": "1 USD"}]}
+        careful = credentials(sandbox, "apimart", **settings, require_balance=True)
+        short = "account apimart has 1.50 USD left, and this run is about to spend 2.00 USD on it"
+        with pytest.raises(RequestError, match=short):
+            await generate_videos(["one", "two"], careful, store, batch="careful")
+        assert sandbox.jobs() == []
+        report = await generate_videos(["one"], careful, store, batch="careful")
+        assert report.spending[1] == "balance of account apimart: 1.50 USD"
+        caplog.clear()
+        await generate_videos(["two", "three"], credentials(sandbox, "apimart", **settings), store, batch="bold")
+        assert "account apimart has 0.50 USD left, and this run is about to spend 2.00 USD on it" in caplog.text
+        assert len(sandbox.jobs()) == 3

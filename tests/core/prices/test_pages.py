@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_omnivideo.core.money.prices import Kind
-from prefect_omnivideo.core.prices import pages
+from prefect_omnivideo.core.prices import fetch
 from prefect_omnivideo.core.prices.pages import gateway_prices, read_page
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
@@ -109,7 +109,7 @@ def test_no_page_breaks_a_run(rows: list[Any], ratios: Any) -> None:
 async def test_a_failing_page_costs_little_time_and_tells_nothing(
     answer: bytes, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "PATIENCE", 0.3)
+    monkeypatch.setattr(fetch, "PATIENCE", 0.3)
     heard: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,64 @@
+"""What is left on an account, where a page of its gateway tells it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pydantic import JsonValue
+
+from prefect_omnivideo.core.answers.json_paths import first_number
+from prefect_omnivideo.core.client.account import Account
+from prefect_omnivideo.core.gateways.registry import get_gateway
+from prefect_omnivideo.core.money.amount import Amount, amount_of
+from prefect_omnivideo.core.prices.fetch import get_json
+
+_QUOTA_PER_DOLLAR = Decimal(500_000)
+"""What new-api calls a US dollar, unless its own page says otherwise."""
+_UNLIMITED = -1
+
+
+async def balance_of(account: Account) -> Amount | None:
+    """The account's balance; None if no page tells it, or the key has no limit of its own."""
+    gateway = account.gateway
+    if gateway.balance_path:
+        answer = await get_json(account, gateway.check_path, with_key=True)
+        left = first_number(answer, (gateway.balance_path,)) if isinstance(answer, dict) else None
+        # Told in the gateway's own unit, whatever the credentials say of the bill.
+        return None if left == _UNLIMITED else amount_of(left, get_gateway(gateway.name).currency)
+    if not gateway.has_price_page:
+        return None
+    return await _of_key(account) or await _of_billing(account)
+
+
+async def dollars(account: Account, quota: float | None) -> Amount | None:
+    """A quota of a new-api gateway in US dollars."""
+    status = await get_json(account, "/api/status")
+    told = first_number(status, ("data.quota_per_unit",)) if isinstance(status, dict) else None
+    per_dollar = Decimal(str(told)) if told and told > 0 else _QUOTA_PER_DOLLAR
+    return None if quota is None else amount_of(Decimal(str(quota)) / per_dollar, "USD")
+
+
+async def _of_key(account: Account) -> Amount | None:
+    answer = await get_json(account, "/api/usage/token/", with_key=True)
+    data: JsonValue = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(data, dict) or data.get("unlimited_quota") is not False:
+        return None
+    left = first_number(data, ("total_available",))
+    return None if left is None else await dollars(account, max(0.0, left))
+
+
+async def _of_billing(account: Account) -> Amount | None:
+    """By the two pages in the shape of OpenAI's old ones: a limit in US dollars, and what was used in cents."""
+    limit = await get_json(account, "/v1/dashboard/billing/subscription", with_key=True)
+    granted = first_number(limit, ("hard_limit_usd",)) if isinstance(limit, dict) else None
+    if granted is None or granted >= _NO_LIMIT:
+        return None
+    usage = await get_json(account, "/v1/dashboard/billing/usage", with_key=True)
+    used = first_number(usage, ("total_usage",)) if isinstance(usage, dict) else None
+    if used is None:
+        return None
+    return amount_of(max(Decimal(0), Decimal(str(granted)) - Decimal(str(used)) / 100), "USD")
+
+
+_NO_LIMIT = 100_000_000
+"""What new-api answers as the limit of a key that has none."""

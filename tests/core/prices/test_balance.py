@@ -1,0 +1,71 @@
+"""What is left on an account, by whichever page tells it."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+
+from prefect_omnivideo.core.client.account import Account
+from prefect_omnivideo.core.prices import balance
+from prefect_omnivideo.core.prices.balance import balance_of
+from prefect_omnivideo.sandbox import Sandbox, Settings, running
+from tests.accounts import credentials
+
+REMAINS = {"12ai": "12.50 USD", "omnirouters": "12.50 USD", "sora": "12.50 USD", "apimart": "12.50 USD"}
+
+
+@pytest.mark.parametrize("gateway", [*REMAINS, "jimmyai"])
+async def test_the_balance_of_the_sandbox_is_read(gateway: str) -> None:
+    with running(Settings(balance=Decimal("12.5"))) as sandbox:
+        left = await balance_of(credentials(sandbox, gateway).account())
+        assert str(left) == REMAINS.get(gateway, "12 credits")
+        wrong = credentials(sandbox, gateway, api_key="wrong").account()
+        assert await balance_of(wrong) is None
+
+
+KEY, STATUS = "/api/usage/token/", "/api/status"
+LIMIT, USED = "/v1/dashboard/billing/subscription", "/v1/dashboard/billing/usage"
+
+
+def usage(**facts: Any) -> dict[str, Any]:
+    return {"code": True, "data": {"total_available": 250_000, "unlimited_quota": False, **facts}}
+
+
+@pytest.mark.parametrize(
+    ("pages", "left"),
+    [
+        ({KEY: usage()}, "0.50 USD"),
+        ({KEY: usage(), STATUS: {"success": True, "data": {"quota_per_unit": 250_000}}}, "1.00 USD"),
+        ({KEY: usage(), STATUS: {"data": {"quota_per_unit": 0}}}, "0.50 USD"),
+        ({KEY: usage(total_available=-3)}, "0.00 USD"),
+        ({KEY: usage(unlimited_quota=True)}, "None"),
+        ({KEY: usage(total_available="x")}, "None"),
+        ({KEY: {"data": []}, LIMIT: {"hard_limit_usd": 20}, USED: {"total_usage": 150.5}}, "18.495 USD"),
+        ({LIMIT: {"hard_limit_usd": 1}, USED: {"total_usage": 150}}, "0.00 USD"),
+        ({LIMIT: {"hard_limit_usd": 20}}, "None"),
+        ({LIMIT: {"hard_limit_usd": 100_000_000}, USED: {"total_usage": 5}}, "None"),
+        ({LIMIT: [1], USED: None}, "None"),
+        ({}, "None"),
+    ],
+)
+async def test_a_balance_is_read_from_the_pages_there_are(
+    pages: dict[str, JsonValue], left: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def get_json(account: Account, path: str, *, with_key: bool = False) -> JsonValue:
+        assert with_key is (path != STATUS)
+        return pages.get(path)
+
+    monkeypatch.setattr(balance, "get_json", get_json)
+    assert str(await balance_of(credentials(sandbox, "sora").account())) == left
+
+
+@pytest.mark.parametrize(("told", "left"), [(-1, "None"), (0, "0.00 USD"), ("a lot", "None"), (1e99, "None")])
+async def test_apimart_tells_that_there_is_no_limit(
+    told: JsonValue, left: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def get_json(account: Account, path: str, *, with_key: bool = False) -> JsonValue:
+        return {"success": True, "remain_balance": told}
+
+    monkeypatch.setattr(balance, "get_json", get_json)
+    assert str(await balance_of(credentials(sandbox, "apimart").account())) == left
