@@ -49,7 +49,8 @@ async def test_everything_links_to_the_public_url(
     report: BatchReport = await state.aresult()
     video = f"{WEB}/{report.stored[0].files[0].name}"
     assert report.gallery == f"{WEB}/b/index.html"
-    assert state.message == f"1 video: 1 stored. Report: {WEB}/b/index.html"
+    assert str(state.message).startswith("1 video: 1 stored.")
+    assert str(state.message).endswith(f" Report: {WEB}/b/index.html")
     artifacts = await artifacts_of(state)
     assert f"](<{WEB}/b/index.html>)" in artifacts["omnivideo-report"]
     assert video.removeprefix("https://") in artifacts["omnivideo-videos"]
@@ -64,7 +65,8 @@ async def test_without_one_the_addresses_are_those_of_the_store(sandbox: Sandbox
     account = credentials(sandbox, "apimart")
     state = await generate_videos(["a red apple"], account, store, batch="b", return_state=True)
     gallery = (store.folder / "b" / "index.html").as_uri()
-    assert state.message == f"1 video: 1 stored. Report: {gallery}"
+    assert str(state.message).startswith("1 video: 1 stored.")
+    assert str(state.message).endswith(f" Report: {gallery}")
     assert f"`{gallery}`" in (await artifacts_of(state))["omnivideo-report"]
     assert await collect_videos("b", account, store, return_state=False)
 
@@ -95,7 +97,8 @@ async def test_the_sweep_of_all_batches_ends_with_the_start_page(
         await generate_videos(["one"], account, public, batch="b", deadline=0.05)
     held.finish()
     state = await collect_videos(None, account, public, return_state=True)
-    assert state.message == f"1 video: 1 stored. Report: {WEB}/index.html"
+    assert str(state.message).startswith("1 video: 1 stored.")
+    assert str(state.message).endswith(f" Report: {WEB}/index.html")
 
 
 async def test_a_start_page_that_cannot_be_written_fails_no_run(
