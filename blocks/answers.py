@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from prefect_omnivideo.core.gateways.corrections import Corrections
 from prefect_omnivideo.core.gateways.words import JobStatus
 
+Expression = Annotated[str, Field(min_length=1)]
 Standing = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 
@@ -19,16 +20,16 @@ class AnswerCorrections(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Corrections of answers")
 
-    task_id: list[str] = Field(
+    task_id: list[Expression] = Field(
         default=[],
         title="Task id",
         description="JMESPath expressions for the task id in the answer to a submission, such as data.job.uuid.",
     )
-    status: list[str] = Field(
+    status: list[Expression] = Field(
         default=[],
         description="JMESPath expressions for the status in an answer about a job, such as data.progress.phase.",
     )
-    links: list[str] = Field(
+    links: list[Expression] = Field(
         default=[],
         description="JMESPath expressions for the links of a finished job, best first, such as data.files[].mp4.",
     )

@@ -9,6 +9,8 @@ from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from prefect_omnivideo.blocks.answers import AnswerCorrections
+from prefect_omnivideo.blocks.fields import BaseURL
+from prefect_omnivideo.blocks.home import documentation
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.check import AccountCheck, check_account
 from prefect_omnivideo.core.client.console import Console
@@ -21,20 +23,13 @@ from prefect_omnivideo.core.money.prices import Price, PriceList
 from prefect_omnivideo.core.prices.lists import MAX_BYTES, check_unit, parse_prices, price_list
 from prefect_omnivideo.core.sheets.source import read
 
-REPOSITORY = "https://github.com/prefect-omnivideo/prefect-omnivideo"
-
-
-def logo(name: str) -> Any:
-    """URL of a logo in this repository, for the Prefect UI."""
-    return f"{REPOSITORY}/raw/main/blocks/logos/{name}.png"
-
 
 class GatewayCredentials(Block):
     """A key for one AI-video gateway, its address, and the limits of the account."""
 
     _block_type_name = "Gateway Credentials"
     _block_type_slug = "omnivideo-gateway-credentials"
-    _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
+    _documentation_url: ClassVar[Any] = documentation()
     _gateway_name: ClassVar[str]
 
     # A validation error in one field would otherwise show all input values.
@@ -43,11 +38,9 @@ class GatewayCredentials(Block):
     api_key: SecretStr = Field(
         title="API key",
         description="The gateway's API key. It is sent to the base URL and nowhere else.",
+        json_schema_extra={"minLength": 1},  # no pattern: the error of a form would show the key
     )
-    base_url: str = Field(
-        title="Base URL",
-        description="Address of the gateway's API, with scheme and without a trailing slash.",
-    )
+    base_url: BaseURL
     jobs_in_flight: int = Field(
         default=20,
         ge=1,

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from prefect_omnivideo.blocks.credentials import logo
+from prefect_omnivideo.blocks.fields import BaseURL
+from prefect_omnivideo.blocks.home import logo
 from prefect_omnivideo.blocks.newapi import NewApiCredentials
 from prefect_omnivideo.core.gateways.specification import Route, route_of
 
@@ -15,26 +16,26 @@ class OmniRoutersCredentials(NewApiCredentials):
     """A key for OmniRouters: Kling, Vidu, Veo, Seedance and Hunyuan behind one address.
 
     Example:
-        Load saved credentials and make a video with them:
+        Load saved credentials in a flow and make a video with them:
         ```python
+        from prefect import flow
         from prefect_omnivideo import OmniRoutersCredentials, LocalVideoStore
         from prefect_omnivideo.flows import generate_video
 
-        credentials = OmniRoutersCredentials.load("BLOCK_NAME")
-        await generate_video("a red apple", credentials, LocalVideoStore(folder="videos"))
+
+        @flow
+        async def my_flow():
+            credentials = await OmniRoutersCredentials.aload("BLOCK_NAME")
+            await generate_video("a red apple", credentials, LocalVideoStore(folder="videos"))
         ```
     """
 
-    _block_type_name = "OmniRouters Credentials"
+    _block_type_name = "OmniVideo OmniRouters Credentials"
     _block_type_slug = "omnirouters-credentials"
     _logo_url: ClassVar[Any] = logo("omnirouters")
     _gateway_name: ClassVar[str] = "omnirouters"
 
-    base_url: str = Field(
-        default="https://omnirouters.com",
-        title="Base URL",
-        description="Address of the gateway's API, with scheme and without a trailing slash.",
-    )
+    base_url: BaseURL = "https://omnirouters.com"
     submit_path: Literal["/v1/videos", "/v1/video/generations"] = Field(
         default="/v1/videos",
         title="Submit path",

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from prefect_omnivideo.blocks.credentials import logo
+from prefect_omnivideo.blocks.home import logo
 from prefect_omnivideo.blocks.newapi import NewApiCredentials
 from prefect_omnivideo.core.gateways import sora
 from prefect_omnivideo.core.gateways.specification import Gateway
@@ -16,17 +16,21 @@ class SoraCompatibleCredentials(NewApiCredentials):
     """A key for a gateway with the Sora format of new-api: Veo, Kling, Seedance, Gemini Omni and more.
 
     Example:
-        Load saved credentials and make a video with them:
+        Load saved credentials in a flow and make a video with them:
         ```python
+        from prefect import flow
         from prefect_omnivideo import SoraCompatibleCredentials, LocalVideoStore
         from prefect_omnivideo.flows import generate_video
 
-        credentials = SoraCompatibleCredentials.load("BLOCK_NAME")
-        await generate_video("a red apple", credentials, LocalVideoStore(folder="videos"))
+
+        @flow
+        async def my_flow():
+            credentials = await SoraCompatibleCredentials.aload("BLOCK_NAME")
+            await generate_video("a red apple", credentials, LocalVideoStore(folder="videos"))
         ```
     """
 
-    _block_type_name = "Sora-compatible Credentials"
+    _block_type_name = "OmniVideo Sora-compatible Credentials"
     _block_type_slug = "sora-credentials"
     _logo_url: ClassVar[Any] = logo("sora")
     _gateway_name: ClassVar[str] = "sora"

@@ -13,7 +13,8 @@ from prefect.client.schemas.objects import BlockDocument
 from pydantic import AfterValidator, ConfigDict, Field, ModelWrapValidatorHandler, SecretStr, model_validator
 
 from prefect_omnivideo.blocks.aws import settings_of
-from prefect_omnivideo.blocks.credentials import REPOSITORY, logo
+from prefect_omnivideo.blocks.fields import Matches, Secret, Text, or_empty
+from prefect_omnivideo.blocks.home import documentation, logo
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.storage.base import ObjectStore, checked_public_url
 from prefect_omnivideo.core.storage.folder import Folder
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 SizeLimit = Annotated[int, Field(ge=1, description="Size limit of one video in bytes, which stops a runaway download.")]
 
 PublicURL = Annotated[
-    str,
+    Text,
     AfterValidator(lambda url: url and checked_public_url(url)),
+    Matches(r"^(https?://[^\s?#@]+)?$", "must look like https://videos.example.com"),
     Field(
         title="Public URL",
-        pattern=r"^(https?://[^\s?#@]+)?$",
         description="Address at which a web server shows this store, such as https://videos.example.com: the folder, "
         "or the bucket from its prefix on. Reports, tables, events and messages then link there. Empty: they give the "
         "addresses of the store itself.",
@@ -44,7 +45,7 @@ class VideoStore(Block):
 
     _block_type_name = "Video Store"
     _block_type_slug = "omnivideo-video-store"
-    _documentation_url: ClassVar[Any] = f"{REPOSITORY}#readme"
+    _documentation_url: ClassVar[Any] = documentation()
     model_config = ConfigDict(hide_input_in_errors=True)  # an address may hold a password, which is refused
 
     if TYPE_CHECKING:
@@ -69,23 +70,28 @@ class LocalVideoStore(VideoStore):
     """A folder on this machine or on a shared file system.
 
     Example:
-        Load a saved store and keep a video in it:
+        Load a saved store in a flow and keep a video in it:
         ```python
-        from prefect_omnivideo import LocalVideoStore, APIMartCredentials
+        from prefect import flow
+        from prefect_omnivideo import APIMartCredentials, LocalVideoStore
         from prefect_omnivideo.flows import generate_video
 
-        store = LocalVideoStore.load("BLOCK_NAME")
-        await generate_video("a red apple", APIMartCredentials.load("prod"), store)
+
+        @flow
+        async def my_flow():
+            store = await LocalVideoStore.aload("BLOCK_NAME")
+            await generate_video("a red apple", await APIMartCredentials.aload("prod"), store)
         ```
     """
 
-    _block_type_name = "Local Video Store"
+    _block_type_name = "OmniVideo Local Store"
     _block_type_slug = "local-video-store"
     _logo_url: ClassVar[Any] = logo("local-store")
 
     folder: Path = Field(
         description="Absolute path of the folder for the videos; created if it does not exist. Every worker must see "
-        "the same folder."
+        "the same folder.",
+        json_schema_extra={"minLength": 1, "pattern": r"^(/|~|[A-Za-z]:[\\/])"},
     )
     public_url: PublicURL = ""
     max_video_bytes: SizeLimit = MAX_BYTES
@@ -126,61 +132,70 @@ class S3VideoStore(VideoStore):
     """A bucket on Amazon S3 or on an S3-compatible server.
 
     Example:
-        Load a saved store and keep a video in it:
+        Load a saved store in a flow and keep a video in it:
         ```python
-        from prefect_omnivideo import S3VideoStore, APIMartCredentials
+        from prefect import flow
+        from prefect_omnivideo import APIMartCredentials, S3VideoStore
         from prefect_omnivideo.flows import generate_video
 
-        store = S3VideoStore.load("BLOCK_NAME")
-        await generate_video("a red apple", APIMartCredentials.load("prod"), store)
+
+        @flow
+        async def my_flow():
+            store = await S3VideoStore.aload("BLOCK_NAME")
+            await generate_video("a red apple", await APIMartCredentials.aload("prod"), store)
         ```
     """
 
-    _block_type_name = "S3 Video Store"
+    _block_type_name = "OmniVideo S3 Store"
     _block_type_slug = "s3-video-store"
     _logo_url: ClassVar[Any] = logo("s3-store")
 
-    bucket: str = Field(min_length=3, max_length=63, description="Name of the bucket, which must exist.")
-    prefix: str = Field(
+    bucket: Annotated[
+        str, Matches(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "must be the name alone, such as my-videos, without s3:// or /")
+    ] = Field(min_length=3, max_length=63, description="Name of the bucket, which must exist.")
+    prefix: Text = Field(
         default="",
         description="Folder within the bucket, such as videos/omni. Keep it the same for every run: the records "
         "in it keep videos from being paid twice: dates belong in the name of the batch.",
     )
-    endpoint_url: str | None = Field(
-        default=None, title="Endpoint URL", description="Address of an S3-compatible server. Empty: Amazon S3."
+    endpoint_url: Annotated[
+        Text, Matches(r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$", "must look like https://s3.example.com")
+    ] = Field(default="", title="Endpoint URL", description="Address of an S3-compatible server. Empty: Amazon S3.")
+    region_name: Annotated[Text, Matches(r"^[A-Za-z0-9-]*$", "must look like eu-central-1")] = Field(
+        default="", description="Region of the bucket, such as eu-central-1."
     )
-    region_name: str | None = Field(default=None, description="Region of the bucket, such as eu-central-1.")
-    aws_access_key_id: str | None = Field(
-        default=None,
+    aws_access_key_id: Annotated[Text, Matches(r"^\S*$", "must not contain spaces")] = Field(
+        default="",
         title="Access key ID",
         description="Access key. Empty: the default AWS chain (environment, profile, instance role).",
     )
-    aws_secret_access_key: SecretStr | None = Field(
-        default=None, title="Secret access key", description="Secret that belongs to the access key."
+    aws_secret_access_key: Secret = Field(
+        default=SecretStr(""), title="Secret access key", description="Secret that belongs to the access key."
     )
-    aws_session_token: SecretStr | None = Field(
-        default=None, title="Session token", description="Token that belongs to a temporary access key."
+    aws_session_token: Secret = Field(
+        default=SecretStr(""), title="Session token", description="Token that belongs to a temporary access key."
     )
-    role_arn: str | None = Field(
-        default=None,
-        title="Role ARN",
-        pattern=r"^arn:.+:.+$",
-        description="Role to assume with the access key or the default AWS chain; renewed in time. Presigned links "
-        "expire with the session of the role, after an hour at most.",
+    role_arn: Annotated[Text, Matches(r"^(arn:.+:.+)?$", "must look like arn:aws:iam::123456789012:role/videos")] = (
+        Field(
+            default="",
+            title="Role ARN",
+            description="Role to assume with the access key or the default AWS chain; renewed in time. Presigned links "
+            "expire with the session of the role, after an hour at most.",
+        )
     )
     addressing_style: Literal["auto", "path", "virtual"] = Field(
         default="auto",
         description="Whether the bucket's name is in the path of the URL or in its host name. Servers without host "
         "names for buckets need path.",
     )
-    server_side_encryption: Literal["AES256", "aws:kms"] | None = Field(
-        default=None, description="How S3 encrypts the objects. Empty: as the bucket is configured."
+    server_side_encryption: Annotated[Literal["", "AES256", "aws:kms"], or_empty] = Field(
+        default="", description="How S3 encrypts the objects. Empty: as the bucket is configured."
     )
-    kms_key_id: str | None = Field(
-        default=None, title="KMS key ID", description="Key for aws:kms. Empty: the AWS managed key."
-    )
-    storage_class: Literal["STANDARD", "INTELLIGENT_TIERING", "STANDARD_IA", "ONEZONE_IA", "GLACIER_IR"] | None = Field(
-        default=None,
+    kms_key_id: Text = Field(default="", title="KMS key ID", description="Key for aws:kms. Empty: the AWS managed key.")
+    storage_class: Annotated[
+        Literal["", "STANDARD", "INTELLIGENT_TIERING", "STANDARD_IA", "ONEZONE_IA", "GLACIER_IR"], or_empty
+    ] = Field(
+        default="",
         description="Storage class of the videos; records and pages are always STANDARD. Empty: STANDARD.",
     )
     request_checksums: Literal["when_supported", "when_required"] = Field(
@@ -192,7 +207,7 @@ class S3VideoStore(VideoStore):
 
     @model_validator(mode="after")
     def _fit_together(self) -> S3VideoStore:
-        if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
+        if bool(self.aws_access_key_id) != bool(self.aws_secret_access_key):
             raise ValueError("access key ID and secret access key belong together: give both, or neither")
         if self.aws_session_token and not self.aws_access_key_id:
             raise ValueError("the session token belongs to an access key: give that and its secret too, or neither")
@@ -219,7 +234,7 @@ class S3VideoStore(VideoStore):
 
     def open(self) -> ObjectStore:
         """The bucket as an object store."""
-        options = S3Options.model_validate({name: getattr(self, name) for name in S3Options.model_fields})
+        options = S3Options.model_validate({name: getattr(self, name) or None for name in S3Options.model_fields})
         name = self._block_document_name if self.aws_access_key_id else None
         saved_as = f"{self._block_type_slug}/{name}" if name else ""
         return _bucket(self.bucket, self.prefix, options, self.public_url, saved_as)

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from prefect_omnivideo.blocks.credentials import logo
+from prefect_omnivideo.blocks.fields import BaseURL
+from prefect_omnivideo.blocks.home import logo
 from prefect_omnivideo.blocks.newapi import NewApiCredentials
 
 
@@ -14,26 +15,26 @@ class TwelveAICredentials(NewApiCredentials):
     """A key for 12AI: Omni videos of 10 seconds in 720p from text, images or a video.
 
     Example:
-        Load saved credentials and make a video with them:
+        Load saved credentials in a flow and make a video with them:
         ```python
+        from prefect import flow
         from prefect_omnivideo import TwelveAICredentials, LocalVideoStore
         from prefect_omnivideo.flows import generate_video
 
-        credentials = TwelveAICredentials.load("BLOCK_NAME")
-        await generate_video("a red apple", credentials, LocalVideoStore(folder="videos"))
+
+        @flow
+        async def my_flow():
+            credentials = await TwelveAICredentials.aload("BLOCK_NAME")
+            await generate_video("a red apple", credentials, LocalVideoStore(folder="videos"))
         ```
     """
 
-    _block_type_name = "12AI Credentials"
+    _block_type_name = "OmniVideo 12AI Credentials"
     _block_type_slug = "twelveai-credentials"
     _logo_url: ClassVar[Any] = logo("twelveai")
     _gateway_name: ClassVar[str] = "12ai"
 
-    base_url: str = Field(
-        default="https://cdn.12ai.org",
-        title="Base URL",
-        description="Address of the gateway's API, with scheme and without a trailing slash.",
-    )
+    base_url: BaseURL = "https://cdn.12ai.org"
     cancel_remote_jobs: bool = Field(
         default=False,
         title="Cancel remote jobs",
