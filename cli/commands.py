@@ -93,7 +93,7 @@ def doctor(*blocks: str) -> int:
     """Test saved blocks without spending anything: keys, stores and the limits that apply.
 
     Args:
-        blocks: Saved blocks, such as apimart-credentials/prod or s3-video-store/prod.
+        blocks: Saved blocks, such as apimart-credentials/prod or s3-video-store/prod. None: all of this package.
     """
     from prefect_omnivideo.cli.doctor import examine
 

@@ -33,6 +33,7 @@ from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.flows import generate_videos
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from tests.accounts import credentials
+from tests.saving import save_unchecked
 
 LOGOS = Path(prefect_omnivideo.blocks.__file__).resolve().parent / "logos"
 BLOCKS = [
@@ -296,6 +297,33 @@ async def test_the_doctor_examines_saved_blocks(
     said = capsys.readouterr().out
     assert "20 jobs in flight" in said
     assert "does not accept the key" in said
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_the_doctor_prints_what_is_wrong_with_each_block(capsys: pytest.CaptureFixture[str]) -> None:
+    await save_unchecked(SoraCompatibleCredentials, "doctor-broken", {"base_url": "www", "console_user_id": "me"})
+    assert await asyncio.to_thread(examine, ["sora-credentials/doctor-broken", "nothing", "nothing/prod"]) == 1
+    said = capsys.readouterr().out
+    for sentence in (
+        "FAILS   block sora-credentials/doctor-broken cannot be used: API key: a value is required; Base URL: the base "
+        "URL must look like https://host or https://host/path; Console user id: must be a whole number, such as 42. "
+        "Correct it under Blocks in the Prefect UI",
+        "FAILS   block 'nothing' does not exist, and neither does its type",
+        "FAILS   block 'nothing/prod' does not exist, and neither does its type",
+    ):
+        assert sentence in said
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_the_doctor_examines_everything_that_is_saved(
+    sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await credentials(sandbox, "apimart").save("doctor-all", overwrite=True)
+    await save_unchecked(S3VideoStore, "doctor-all", {"bucket": "s3://videos"})
+    assert await asyncio.to_thread(examine, []) == 1
+    said = capsys.readouterr().out
+    assert "ok      apimart-credentials/doctor-all" in said
+    assert "FAILS   block s3-video-store/doctor-all cannot be used: Bucket: must be the name alone" in said
 
 
 def test_a_relative_folder_in_code_is_made_absolute_where_it_is_seen(

@@ -1,11 +1,14 @@
 """The forms for saved blocks, in both UIs."""
 
-from playwright.sync_api import expect
+import re
+
+from playwright.sync_api import Page, expect
 
 from prefect_omnivideo import S3VideoStore
 from tests.browser.conftest import Stage
 from tests.browser.pictures import picture
 from tests.browser.ui import PrefectUI
+from tests.browser.v1 import V1
 from tests.browser.v2 import V2
 
 
@@ -41,3 +44,56 @@ def test_the_form_for_a_bucket_needs_its_name_alone(ui: PrefectUI, stage: Stage)
         saved = client.read_block_document_by_name(name, "s3-video-store").data
     store = S3VideoStore.model_validate(saved)
     assert store == S3VideoStore(bucket="my-videos")
+
+
+def test_the_catalog_is_searched_for_the_package_and_has_no_broken_picture(ui: PrefectUI) -> None:
+    ui.page.goto(f"{ui.url}/blocks/catalog")
+    ui.page.get_by_placeholder("Search").fill("omnivideo")
+    expect(ui.page.get_by_role("heading", level=4)).to_have_text(
+        [
+            "OmniVideo 12AI Credentials",
+            "OmniVideo APIMart Credentials",
+            "OmniVideo JimmyAI Credentials",
+            "OmniVideo Local Store",
+            "OmniVideo OmniRouters Credentials",
+            "OmniVideo S3 Store",
+            "OmniVideo Sora-compatible Credentials",
+        ]
+    )
+    picture(ui.page, f"catalog-{ui.version.lower()}")
+    assert ui.page.locator("img[src]").count() == 0
+
+
+def test_the_default_form_checks_numbers_alone(page: Page, stage: Stage) -> None:
+    """V2 takes the values for the schema when it checks them, so that every text passes; the browser checks numbers."""
+    ui = V2(page, stage.server.api.removesuffix("/api"))
+    ui.open_block_form("apimart-credentials")
+    ui.name_block("refused")
+    ui.fill("Jobs In Flight", "0")
+    page.get_by_role("button", name=ui.save).click()
+    expect(ui.refusal("Jobs In Flight").first).to_be_visible()
+    expect(page).to_have_url(re.compile("/create$"))
+
+
+def test_the_older_form_checks_all_but_patterns(page: Page, stage: Stage) -> None:
+    ui = V1(page, stage.server.api.removesuffix("/api"))
+    ui.open_block_form("sora-credentials")
+    ui.name_block("refused")
+    ui.fill("Jobs In Flight", "0")
+    page.get_by_role("button", name=ui.save).click()
+    for said in ("API key is required", "Base URL is required", "Jobs In Flight must be greater than or equal to 1"):
+        expect(page.get_by_text(said)).to_be_visible()
+    expect(page).to_have_url(re.compile("/create$"))
+
+
+def test_a_choice_may_stay_empty(ui: PrefectUI) -> None:
+    ui.open_block_form("s3-video-store")
+    expect(ui.choices("Storage Class").get_by_text("GLACIER_IR")).to_be_visible()
+
+
+def test_the_page_of_a_block_shows_a_snippet_that_works(ui: PrefectUI, stage: Stage) -> None:
+    with stage.server.client() as client:
+        block = client.read_block_document_by_name("prod", "apimart-credentials").id
+    ui.page.goto(f"{ui.url}/blocks/block/{block}")
+    expect(ui.page.get_by_text('await APIMartCredentials.aload("prod")').first).to_be_visible()
+    picture(ui.page, f"block-{ui.version.lower()}")
