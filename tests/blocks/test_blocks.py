@@ -67,7 +67,7 @@ class TestEveryBlock(BlockStandardTestSuite):
         assert block.get_block_type_name().startswith("OmniVideo ")
 
     def test_an_optional_field_is_no_row_of_tabs(self, block: type[Block]) -> None:
-        assert "anyOf" not in json.dumps(block.model_json_schema())
+        assert not any("anyOf" in field for field in block.model_json_schema()["properties"].values())
 
 
 def test_every_picture_is_square_and_used() -> None:
