@@ -59,7 +59,7 @@ def test_an_update_that_never_succeeds_ends(folder: Folder, monkeypatch: pytest.
     with pytest.raises(RecordConflictError) as raised:
         Records(store).update(found, VideoRecord.unknown)
     assert store.writes <= 30
-    assert "omnivideo doctor" in " ".join(raised.value.__notes__)
+    assert "docs/stores.md" in " ".join(raised.value.__notes__)
 
 
 def test_a_claim_that_is_always_removed_again_ends(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
