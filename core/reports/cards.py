@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from prefect_omnivideo.core.money.amount import told
+from prefect_omnivideo.core.money.amount import Amount, told
 from prefect_omnivideo.core.records.model import StoredFile, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import record_name
 from prefect_omnivideo.core.reports.report import BatchReport
@@ -48,10 +48,11 @@ class Card:
     why: str
     what_to_do: str
     started: int
-    """Epoch seconds, for sorting; as are the numbers below."""
+    """Epoch seconds; for sorting, as are the numbers below."""
     seconds: float | None
     bytes: int | None
-    cost: float | None
+    cost: tuple[Amount, ...]
+    """What gateways reported: an amount for each unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,10 @@ def _prompt(text: str) -> tuple[str, str]:
 
 def _card(record: VideoRecord, report: BatchReport) -> Card:
     request = record.request
-    cost, price = _cost(record)
     gateway, model = plain(record.attempt.gateway), plain(request.model or "")
     facts = [gateway, model] if model else [gateway]
     facts += [fact for file in record.files for fact in _properties(file)]
-    facts += [cost] if cost else []
+    facts += [f"cost {told(record.cost)}"] if record.cost else []
     durations = [seconds for file in record.files if (seconds := _number(file, "duration")) is not None]
     return Card(
         key=record.key,
@@ -108,20 +108,13 @@ def _card(record: VideoRecord, report: BatchReport) -> Card:
         started=int(record.attempt.started_at.timestamp()),
         seconds=sum(durations) if durations else None,
         bytes=sum(file.size for file in record.files) if record.files else None,
-        cost=price,
+        cost=record.cost,
     )
 
 
 def _link(name: str, report: BatchReport) -> str:
     # Quoted, so that a colon cannot turn the text before it into a scheme.
     return quote(posixpath.relpath(name, report.batch)) if name else ""
-
-
-def _cost(record: VideoRecord) -> tuple[str, float | None]:
-    """What gateways reported that it cost: in words, and as a number to sort by. Units are not compared."""
-    if not record.cost:
-        return "", None
-    return f"cost {told(record.cost)}", float(sum(amount.value for amount in record.cost))
 
 
 def _properties(file: StoredFile) -> list[str]:

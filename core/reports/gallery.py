@@ -38,6 +38,7 @@ def gallery(report: BatchReport) -> str:
         missing=_having(groups, "failed", "unknown"),
         shown=_having(groups, "stored", "pending"),
         facets=_facets(groups),
+        orders=_orders(groups),
         counts=report.counts,
         plain=plain,
     )
@@ -60,3 +61,10 @@ def _facets(groups: Sequence[Group]) -> dict[str, list[tuple[str, str]]]:
         for name, counts in facets.items()
         if len(counts) > 1
     }
+
+
+def _orders(groups: Sequence[Group]) -> list[tuple[str, str]]:
+    """The orders to choose from. Costs in different units do not compare."""
+    units = {amount.unit for group in groups for card in group.cards for amount in card.cost}
+    orders = [("", "as ordered"), ("started", "newest"), ("seconds", "longest"), ("bytes", "largest file")]
+    return [*orders, ("cost", "highest cost")] if len(units) == 1 else orders

@@ -46,8 +46,13 @@ function update() {
   one("#found").textContent = `${found} of ${cards.length} videos`;
   showMissing(found);
   sort(wanted.sort);
-  document.documentElement.style.setProperty("--size", `${wanted.size}rem`);
+  resize(`${wanted.size}rem`);
   if (player?.closest("article").hidden) stop();
+}
+
+function resize(size) {
+  const { style } = document.documentElement;
+  if (style.getPropertyValue("--size") !== size) style.setProperty("--size", size); // which computes all styles anew
 }
 
 function showMissing(found) {
@@ -162,7 +167,7 @@ let player = null;
 let current = null; // the frame in the large view
 
 function cardOf(element) {
-  return (large.contains(element) ? current : element).closest("article");
+  return (current ?? element).closest("article");
 }
 
 function play(frame) {
@@ -288,7 +293,7 @@ document.addEventListener("keydown", (event) => {
 function onLargeView(key, target) {
   if (key === "ArrowLeft") return () => step(-1);
   if (key === "ArrowRight") return () => step(1);
-  if (key === " " && !target.closest("button, a, video")) return () => (screen.paused ? screen.play() : screen.pause());
+  if (key === " " && !target.closest("button, a, video")) return () => (screen.paused ? screen.play().catch(() => {}) : screen.pause());
   return null;
 }
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
@@ -179,6 +180,14 @@ def test_each_video_can_be_sorted_and_marked() -> None:
     assert [card[name] for name in names] == ["8.0", "3400000", "0.25", "1785576600"]
     shown = page(stored(record("one")), record("two").submitted("t"), record("three").failed("refused", "no"))
     assert [button["value"] for button in shown.all("button")].count("again") == 2, "one video, and the large view"
+
+
+def test_costs_are_an_order_only_if_they_compare() -> None:
+    one, two = record("one").submitted("a"), record("two").submitted("b")
+    dollars, credits = (Amount.parse(text) for text in ("0.10 USD", "300 credits"))
+    assert "highest cost" in page(one.finished(dollars), two.finished(dollars)).options("sort")
+    assert "highest cost" not in page(one.finished(dollars), two.finished(credits)).options("sort")
+    assert "highest cost" not in page(one).options("sort")
 
 
 def test_policy_allows_this_style_and_this_script() -> None:
