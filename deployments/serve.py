@@ -17,20 +17,22 @@ def block(slug: str) -> dict[str, dict[str, str]]:
 
 
 BLOCKS = {"credentials": block("apimart-credentials/prod"), "store": block("local-video-store/videos")}
+# The form shows no preset blocks: they look unset, and are used as long as no others are chosen.
+PRESET = "Unless others are chosen: the credentials apimart-credentials/prod and the store local-video-store/videos."
 
 if __name__ == "__main__":
     serve(
         RunnerDeployment.from_flow(
             generate_videos,
             "laptop",
-            description="A list of prompts, typed into the form.",
+            description=f"A list of prompts, typed into the form. {PRESET}",
             parameters=BLOCKS,
             entrypoint_type=EntrypointType.MODULE_PATH,
         ),
         RunnerDeployment.from_flow(
             generate_from_sheet,
             "laptop",
-            description="The rows that are new in prompts.csv, every hour.",
+            description=f"The rows that are new in prompts.csv, every hour. {PRESET}",
             parameters={**BLOCKS, "sheet": "~/prompts.csv", "batch": "laptop", "on_bad_row": "skip"},
             cron="0 * * * *",
             concurrency_limit=1,

@@ -10,6 +10,7 @@ from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import refuse
 from prefect_omnivideo.core.jobs.deliver import clean_up
 from prefect_omnivideo.core.records.model import Place
+from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.sheets.kept import KeptPrompts, load
@@ -19,17 +20,29 @@ from prefect_omnivideo.flows.run.fan_out import eligible, fan_out
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.limits import limited, slot
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
-from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Prompts, Seconds
+from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Prompts, Seconds, Text
 from prefect_omnivideo.flows.run.spending import announce_spending, estimate_of, prices_of
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import make_video
 from prefect_omnivideo.tasks.events import open_records
 
+LONGEST_PROMPT = 50
+"""Characters of a prompt in the name of a run."""
+
 
 def _run_name() -> str:
     parameters = flow_run.parameters
     count = len(parameters["prompts"])
-    return f"{count} prompt{'' if count == 1 else 's'} for {parameters.get('batch') or 'a new batch'}"
+    what = f"{count} prompt{'' if count == 1 else 's'}"
+    if batch := parameters.get("batch"):
+        return f"{what} for {batch}"
+    return f"{what}: {_first(parameters['prompts'])}"
+
+
+def _first(prompts: Prompts) -> str:
+    """The first prompt, shortened: it tells runs without a named batch apart."""
+    prompt = prompts.begins[0] if isinstance(prompts, KeptPrompts) else as_request(prompts[0]).prompt if prompts else ""
+    return shorten(" ".join(prompt.split()), LONGEST_PROMPT)
 
 
 @video_flow(name="Generate videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
@@ -37,7 +50,7 @@ async def generate_videos(
     prompts: Prompts,
     credentials: AnyCredentials | list[AnyCredentials],
     store: AnyStore,
-    batch: str | None = None,
+    batch: Text = "",
     deadline: Seconds = 3600,
 ) -> BatchReport:
     """Make a list of videos and store them, paying once for each even when runs are interrupted.
@@ -45,12 +58,14 @@ async def generate_videos(
     Run again with the same batch to submit only what is missing and to collect what still runs.
 
     Args:
-        prompts: What the videos show: texts, or full requests (in a form: as JSON, through the menu).
+        prompts: What the videos show: texts; requests, each with duration, shape, references and more; or both. In the
+            old form, requests are typed as JSON, through the menu.
         credentials: The account that makes and bills the videos, or several: each takes the next prompt it supports
             as soon as it has capacity.
         store: Where the videos and their records are kept.
-        batch: Name of the batch, such as Autumn campaign, or a template such as daily-{date}. Empty: the id of this
-            run, or of the outermost one around it. The same request in the same batch is made and paid once.
+        batch: Name of the batch, such as Autumn campaign, or a template such as daily-{date}. Empty: a new batch,
+            named by the id of this run, or of the outermost one around it. The same request in the same batch is made
+            and paid once.
         deadline: Seconds to wait for each video. One that takes longer is collected by the next run of the batch.
 
     Returns:

@@ -22,7 +22,7 @@ from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncomplete
 from prefect_omnivideo.flows.run.fan_out import Accounts, fan_out
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
-from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds, Text
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import finish_video, look_up
 from prefect_omnivideo.tasks.events import open_records
@@ -37,7 +37,7 @@ def _run_name() -> str:
 
 @video_flow(name="Collect videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
 async def collect_videos(
-    batch: str | None,
+    batch: Text,
     credentials: AnyCredentials | list[AnyCredentials],
     store: AnyStore,
     deadline: Seconds = 3600,

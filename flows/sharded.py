@@ -25,7 +25,7 @@ from prefect_omnivideo.flows.run.cancelling import cancel_shards
 from prefect_omnivideo.flows.run.ending import INCOMPLETE, BatchFailedError, BatchIncompleteError, whereabouts
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
-from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds, Text
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.flows.run.verdict import SHARD_TAG, goes_on, written
 from prefect_omnivideo.flows.sheet import read_sheet
@@ -45,10 +45,10 @@ async def generate_sharded(
     credentials: AnyCredentials | list[AnyCredentials],
     store: AnyStore,
     batch: str,
-    deployment: str = "Generate videos from a sheet/shard",
+    deployment: str = "Generate a shard/shard",
     shard_size: Annotated[int, Field(ge=1, le=500)] = 200,
     shards_in_flight: Annotated[int, Field(ge=1, le=100)] = 8,
-    template: str | None = None,
+    template: Text = "",
     on_bad_row: OnBadRow = "stop",
     deadline: Seconds = 3600,
 ) -> BatchReport:
@@ -58,17 +58,21 @@ async def generate_sharded(
     Run again with the same batch to submit only what is missing.
 
     Args:
-        sheet: As for Generate videos from a sheet; every worker must be able to read it.
+        sheet: CSV, TSV, XLSX (first worksheet), JSON, JSON lines or YAML: an https:// URL, s3://bucket/key, or a path
+            that is the same on every worker. Dates as in s3://bucket/{date}.csv are filled in from the scheduled start
+            in UTC. Columns are fields of a video request (prompt, duration, ...) and those that the template uses.
         credentials: The saved account that makes and bills the videos, or several. Its jobs in flight apply to each
             shard; set up a concurrency limit to limit them across workers.
         store: The saved store for the videos and their records; every worker must be able to reach it.
         batch: Name of the batch, or a template such as daily-{date}, filled in once for all shards.
-        deployment: The deployment of Generate videos from a sheet that workers run, as flow name/deployment name.
+        deployment: The deployment of Generate a shard that workers run, as flow name/deployment name.
         shard_size: Videos of one shard.
         shards_in_flight: Shards that run at a time.
-        template: As for Generate videos from a sheet.
-        on_bad_row: As for Generate videos from a sheet.
-        deadline: Seconds to wait for each video.
+        template: Prompt made of columns, such as {product} in {style}. Empty: the column prompt, or the template
+            within a JSON or YAML sheet.
+        on_bad_row: What to do about a row that cannot be used: stop refuses the whole sheet before anything is spent,
+            skip leaves the row out.
+        deadline: Seconds to wait for each video. One that takes longer is collected by the next run of the batch.
 
     Returns:
         The state of every video of the batch.
@@ -87,11 +91,11 @@ async def generate_sharded(
         "credentials": [_reference(account, "credentials") for account in accounts],
         "store": _reference(store, "store"),
         "batch": name,
-        "template": template,
+        "template": template or "",
         "on_bad_row": on_bad_row,
         "deadline": deadline,
     }
-    expansion = await on_records(read_sheet, location, store, template, accounts, on_bad_row, None)
+    expansion = await on_records(read_sheet, location, store, template or None, accounts, on_bad_row, None)
     offsets = range(0, len(expansion.requests), shard_size)
     log.info("sheet %s: %d videos in %d shards", name_of(location), len(expansion.requests), len(offsets))
     progress, room, done = Progress(max(1, len(offsets))), asyncio.Semaphore(shards_in_flight), 0

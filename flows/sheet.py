@@ -2,11 +2,9 @@
 
 import contextlib
 from collections.abc import Sequence
-from typing import Annotated
 
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from pydantic import Field
 
 from prefect_omnivideo.blocks import S3VideoStore
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
@@ -26,7 +24,7 @@ from prefect_omnivideo.flows.batch import as_accounts, run_batch
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
-from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Count, Seconds, Text
 from prefect_omnivideo.flows.run.spending import prices_of
 from prefect_omnivideo.flows.run.verdict import SHARD_TAG
 
@@ -37,10 +35,11 @@ MAX_BYTES = 32 * 1024**2
 def _run_name() -> str:
     parameters = flow_run.parameters
     verb = "dry run of" if parameters.get("dry_run") else "sheet"
-    name = f"{verb} {name_of(parameters['sheet'])} for {parameters.get('batch') or 'a new batch'}"
+    batch = parameters.get("batch")
+    rest = f"for {batch}" if batch else f"of {moment_of_run():%Y-%m-%d %H:%M} UTC"
+    name = f"{verb} {name_of(parameters['sheet'])} {rest}"
     if limit := parameters.get("limit"):
-        first = parameters.get("offset", 0) + 1
-        name += f", videos {first} to {first + limit - 1}"
+        name += f", {limit} videos at most"
     with contextlib.suppress(RequestError):  # a wrong placeholder: the flow reports it
         return filled(name, moment_of_run())
     return name
@@ -51,11 +50,10 @@ async def generate_from_sheet(
     sheet: str,
     credentials: AnyCredentials | list[AnyCredentials],
     store: AnyStore,
-    batch: str | None = None,
-    template: str | None = None,
+    batch: Text = "",
+    template: Text = "",
     on_bad_row: OnBadRow = "stop",
-    limit: Annotated[int, Field(ge=1)] | None = None,
-    offset: Annotated[int, Field(ge=0)] = 0,
+    limit: Count = 0,
     dry_run: bool = False,
     deadline: Seconds = 3600,
 ) -> BatchReport:
@@ -73,14 +71,14 @@ async def generate_from_sheet(
         credentials: The account that makes and bills the videos, or several: each takes the next row it supports as
             soon as it has capacity.
         store: Where the videos and their records are kept.
-        batch: Name of the batch, such as Autumn campaign, or a template such as daily-{date}. Empty: the id of this
-            run, or of the outermost one around it. The same row in the same batch is made and paid once.
+        batch: Name of the batch, such as Autumn campaign, or a template such as daily-{date}. Empty: a new batch,
+            named by the id of this run, or of the outermost one around it. The same row in the same batch is made
+            and paid once.
         template: Prompt made of columns, such as {product} in {style}. Empty: the column prompt, or the template
             within a JSON or YAML sheet.
         on_bad_row: What to do about a row that cannot be used: stop refuses the whole sheet before anything is spent,
             skip leaves the row out.
-        limit: Largest number of videos, from the top of the sheet; for a trial. Empty: all.
-        offset: Number of videos at the top of the sheet to skip; with limit, one shard of a sheet.
+        limit: Largest number of videos, from the top of the sheet; for a trial. 0: all.
         dry_run: Only log what would be submitted. Nothing is spent and nothing is written.
         deadline: Seconds to wait for each video. One that takes longer is collected by the next run of the batch.
 
@@ -94,12 +92,32 @@ async def generate_from_sheet(
             stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
-    log = get_run_logger()
     accounts = as_accounts(credentials)
+    return await make_sheet(sheet, accounts, store, batch, template, on_bad_row, limit, 0, dry_run, deadline)
+
+
+async def make_sheet(
+    sheet: str,
+    accounts: Sequence[GatewayCredentials],
+    store: AnyStore,
+    batch: str | None,
+    template: str | None,
+    on_bad_row: OnBadRow,
+    limit: int | None,
+    offset: int,
+    dry_run: bool,
+    deadline: float,
+) -> BatchReport:
+    """Make the videos of a sheet, or of one shard of it, within a flow run; see `generate_from_sheet`.
+
+    Args:
+        offset: number of videos at the top of the sheet that belong to other shards.
+    """
+    log = get_run_logger()
     origin = await origin_of_run()
     name, location = batch_from(origin, batch), filled(sheet.strip(), origin.moment, field="sheet")
-    last = None if limit is None else offset + limit
-    expansion = await on_records(read_sheet, location, store, template, accounts, on_bad_row, last)
+    last = offset + limit if limit else None
+    expansion = await on_records(read_sheet, location, store, template or None, accounts, on_bad_row, last)
     expansion = expansion._replace(requests=expansion.requests[offset:])
     log.info("sheet %s: %d videos", name_of(location), len(expansion.requests))
     for row in expansion.skipped:

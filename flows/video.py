@@ -21,7 +21,7 @@ from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.ending import VideoIncompleteError, is_open
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
-from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds
+from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds, Text
 from prefect_omnivideo.flows.run.spending import announce_spending, estimate_of, prices_of
 from prefect_omnivideo.flows.run.verdict import goes_on
 from prefect_omnivideo.tasks.events import open_records
@@ -37,7 +37,7 @@ async def generate_video(
     prompt: str | VideoRequest,
     credentials: AnyCredentials,
     store: AnyStore,
-    batch: str | None = None,
+    batch: Text = "",
     deadline: Seconds = 3600,
 ) -> VideoRecord:
     """Make one video and store it.
@@ -46,8 +46,9 @@ async def generate_video(
         prompt: What the video shows, or a full request.
         credentials: The account that makes and bills the video.
         store: Where the video and its record are kept.
-        batch: Name of the batch, such as Autumn campaign, or a template such as daily-{date}. Empty: the id of this
-            run, or of the outermost one around it. The same request in the same batch is made and paid once.
+        batch: Name of the batch, such as Autumn campaign, or a template such as daily-{date}. Empty: a new batch,
+            named by the id of this run, or of the outermost one around it. The same request in the same batch is made
+            and paid once.
         deadline: Seconds to wait for the video. One that takes longer is collected by the next run of the batch.
 
     Returns:

@@ -122,11 +122,16 @@ class BatchReport(BaseModel):
         cost = f" Cost so far: {told(self.cost)}." if self.cost else ""
         return f"{count} video{'' if count == 1 else 's'}{': ' if parts else ''}{', '.join(parts)}.{cost}"
 
-    def markdown(self) -> str:
-        """The state of the batch on a page: totals, cost, and what to do about each video that is missing."""
+    def markdown(self, heading: str = "") -> str:
+        """The state of the batch on a page: totals, cost, and what to do about each video that is missing.
+
+        Args:
+            heading: in place of the batch's name.
+        """
         return render(
             "report.md",
             report=self,
+            heading=heading or self.title or self.batch,
             bills=self.bills().items(),
             told=told,
             different=(record for record in self.stored if record.mismatches),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, Self, TypeVar, cast
 from uuid import UUID
@@ -21,6 +22,11 @@ from prefect_omnivideo.flows.run.ending import ends_plainly
 
 LONGEST_LIST = 400_000
 """Bytes of a list of prompts within the parameters of a run, which Prefect limits to 512,000 in all."""
+_ADJECTIVES = (
+    "Awesome|Rustic|Small|Gorgeous|Fantastic|Sleek|Intelligent|Unbranded|Refined|Licensed|Generic|Practical|Ergonomic|"
+    "Handcrafted|Tasty|Handmade|Incredible"
+)
+_GENERATED = re.compile(rf"[a-z0-9]+(-[a-z0-9]+){{1,2}}|({_ADJECTIVES})-.*")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -61,10 +67,27 @@ def video_flow(
 ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], VideoFlow[P, Coroutine[Any, Any, R]]]:
     """As `prefect.flow`, with the same settings; a failure ends with its message alone (`ends_plainly`)."""
 
+    if callable(name := settings.get("flow_run_name")):
+        settings["flow_run_name"] = unless_typed(cast("Callable[[], str]", name))
+
     def decorate(work: Callable[P, Coroutine[Any, Any, R]]) -> VideoFlow[P, Coroutine[Any, Any, R]]:
         return VideoFlow(fn=ends_plainly(work), **settings)
 
     return decorate
+
+
+def unless_typed(name_of_run: Callable[[], str]) -> Callable[[], str]:
+    """The name of a run: what somebody typed in the form or gave to `run_deployment`, otherwise that of the flow.
+
+    Nothing says whether a name was typed, but generated names are words joined by hyphens: `refined-jaguar` from the
+    server, `alpha4-quatal-expanse` from the old form, and `Refined-Jaguar` from the new one.
+    """
+
+    def name() -> str:
+        given = flow_run.name
+        return name_of_run() if given is None or _GENERATED.fullmatch(given) else given
+
+    return name
 
 
 def with_blocks(parameters: dict[str, Any]) -> dict[str, Any]:

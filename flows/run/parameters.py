@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from prefect_omnivideo.blocks import (
@@ -27,5 +27,10 @@ Prompts = (
     | Annotated[list[str | VideoRequest], Field(title="mixed")]
     | SkipJsonSchema[KeptPrompts]
 )
+# Optional values are empty or 0: a form shows None as a tab of its own, in which nothing can be typed.
+Text = Annotated[str | None, WithJsonSchema({"type": "string"})]
+"""A text; empty and None are the same."""
+Count = Annotated[Annotated[int, Field(ge=0)] | None, WithJsonSchema({"type": "integer", "minimum": 0})]
+"""A number of things; 0 and None are the same."""
 Seconds = Annotated[float, Field(gt=0)]
 AnyStore = LocalVideoStore | S3VideoStore

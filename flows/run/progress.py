@@ -1,6 +1,7 @@
 """A batch in the Prefect UI: its progress while it runs, its report at the end."""
 
 import asyncio
+from contextlib import suppress
 from time import monotonic
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from prefect.artifacts import (
     acreate_table_artifact,
     aupdate_progress_artifact,
 )
+from prefect.runtime import flow_run
 
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.money.amount import told
@@ -66,9 +68,10 @@ async def show_report(report: BatchReport) -> None:
 
     The keys are those of all batches: descriptions, and the names of the runs beside them, tell batches apart.
     """
-    batch = markdown_cell(report.title or report.batch)
+    heading = _heading(report.title or report.batch)
+    batch = markdown_cell(heading)
     with only_shows("the report"):
-        page = report.markdown()
+        page = report.markdown(heading)
         if report.unknown:
             page += await how_to_settle(report.title or report.batch)
         text = f"{batch}: {report.summary()}"
@@ -76,6 +79,14 @@ async def show_report(report: BatchReport) -> None:
     with only_shows("the table of videos"):
         rows = [_row(record, report) for record in report.records[:MOST_ROWS]]
         await acreate_table_artifact(rows, key="omnivideo-videos", description=f"{batch}: its videos")
+
+
+def _heading(batch: str) -> str:
+    """The batch for people: with the name of the run, where it is named by the id of a run alone."""
+    with suppress(ValueError):
+        UUID(batch)
+        return f"{flow_run.name} (batch {batch})"
+    return batch
 
 
 def _row(record: VideoRecord, report: BatchReport) -> dict[str, str | float | None]:

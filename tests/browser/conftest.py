@@ -144,7 +144,6 @@ def batch(stage: Stage) -> str:
     ui.add_prompts(PROMPTS)
     ui.pick_block("credentials", "APIMartCredentials", "prod")
     ui.pick_block("store", "LocalVideoStore", "videos")
-    ui.tab("batch", "str").click()
     ui.fill("batch", BATCH)
     picture(ui.page, "run-form", height=1400)
     run = ui.submit()

@@ -61,6 +61,10 @@ class PrefectUI(ABC):
         """Type a text or a number into a field."""
         self.field(field).locator("input, textarea").first.fill(value)
 
+    def name_run(self, name: str) -> None:
+        """Type a name in place of the one that the form proposes."""
+        self.page.locator("form input").first.fill(name)
+
     def add_prompts(self, prompts: Sequence[str]) -> None:
         for number, prompt in enumerate(prompts):
             self.field("prompts").get_by_text("Add item").click()

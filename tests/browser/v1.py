@@ -35,7 +35,8 @@ class V1(PrefectUI):
         self.field("prompts").locator(".p-code-input textarea").fill(json.dumps([values]))
 
     def refusal(self, field: str) -> Locator:
-        return self.field(field).get_by_text("is not valid")
+        in_the_form = self.field(field).get_by_text("is not valid")
+        return in_the_form.or_(self.page.get_by_text(f"Validation failed for field '{field}'")).first
 
     def switch(self, field: str) -> Locator:
         return self.field(field).locator("[type=checkbox]")

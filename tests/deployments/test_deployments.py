@@ -47,7 +47,7 @@ def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
     today, week, month = (f"{runs[1].expected_start_time:{form}}" for form in ("%Y-%m-%d", "%G-W%V", "%Y-%m"))
     assert sorted(run.name for run in ended) == sorted(
         [
-            "2 prompts for a new batch",
+            "2 prompts: ad hoc",
             f"sheet {today}.csv for daily/{today}",
             "sheet inbox.csv for inbox",
             f"sheet products-tall.yaml for tall/{week}",

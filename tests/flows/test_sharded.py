@@ -15,9 +15,10 @@ from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Sche
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.core.errors import RequestError
-from prefect_omnivideo.flows import BatchFailedError, generate_from_sheet, generate_sharded, sharded
+from prefect_omnivideo.flows import BatchFailedError, generate_sharded, sharded
 from prefect_omnivideo.flows.run import verdict as outcome
 from prefect_omnivideo.flows.run.verdict import SHARD_TAG
+from prefect_omnivideo.flows.shard import generate_shard
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
 
@@ -50,7 +51,7 @@ class Workers:
         if end is None:
             here = {"credentials": self.account, "store": self.store}
             with tags(*given["tags"]):
-                end = await generate_from_sheet(**{**parameters, **here}, return_state=True)
+                end = await generate_shard(**{**parameters, **here}, return_state=True)
         return FlowRun.model_construct(name=name, state=end)
 
 
@@ -144,7 +145,7 @@ async def test_cancelling_the_whole_cancels_its_shards(workers: Workers) -> None
         async def child(parent: FlowRun, number: int, state: State[Any]) -> FlowRun:
             task_run = await client.create_task_run(a_task, parent.id, dynamic_key=str(number))
             return await client.create_flow_run(
-                generate_from_sheet, state=state, parent_task_run_id=task_run.id, tags=[SHARD_TAG]
+                generate_shard, state=state, parent_task_run_id=task_run.id, tags=[SHARD_TAG]
             )
 
         parent, other = [await client.create_flow_run(generate_sharded, state=Running()) for _ in range(2)]

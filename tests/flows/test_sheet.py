@@ -152,7 +152,7 @@ async def test_values_the_form_would_refuse_are_refused_by_the_flow(
     sandbox: Sandbox, store: LocalVideoStore, sheet: Path
 ) -> None:
     account = credentials(sandbox, "jimmyai")
-    for wrong in ({"limit": 0}, {"on_bad_row": "ignore"}):
+    for wrong in ({"limit": -1}, {"on_bad_row": "ignore"}):
         with pytest.raises(ParameterTypeError, match=next(iter(wrong))):
             await generate_from_sheet(str(sheet), account, store, **wrong)  # type: ignore[arg-type]  # on purpose
     with pytest.raises(RequestError, match=r"sheet: \{day\} is not a placeholder"):
@@ -163,5 +163,6 @@ def test_the_form_shows_selects_ranges_and_descriptions() -> None:
     properties = generate_from_sheet.parameters.properties
     assert list(properties)[:4] == ["sheet", "credentials", "store", "batch"]
     assert properties["on_bad_row"]["enum"] == ["stop", "skip"]
-    assert {"minimum": 1, "type": "integer"} in properties["limit"]["anyOf"]
+    assert properties["limit"]["minimum"] == 0
+    assert "offset" not in properties
     assert all(field["description"] for field in properties.values())
