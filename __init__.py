@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         S3VideoStore,
         SoraCompatibleCredentials,
         TwelveAICredentials,
+        VideoBudget,
     )
     from prefect_omnivideo.core.request import VideoRequest
 
@@ -23,6 +24,7 @@ __all__ = [
     "S3VideoStore",
     "SoraCompatibleCredentials",
     "TwelveAICredentials",
+    "VideoBudget",
     "VideoRequest",
 ]
 

@@ -1,6 +1,7 @@
-"""Prefect blocks: credentials for each gateway, and video stores."""
+"""Prefect blocks: credentials for each gateway, video stores, and budgets."""
 
 from prefect_omnivideo.blocks.apimart import APIMartCredentials
+from prefect_omnivideo.blocks.budget import VideoBudget
 from prefect_omnivideo.blocks.jimmyai import JimmyAICredentials
 from prefect_omnivideo.blocks.omnirouters import OmniRoutersCredentials
 from prefect_omnivideo.blocks.sora import SoraCompatibleCredentials
@@ -15,4 +16,5 @@ __all__ = [
     "S3VideoStore",
     "SoraCompatibleCredentials",
     "TwelveAICredentials",
+    "VideoBudget",
 ]

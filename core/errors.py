@@ -2,6 +2,7 @@
 
     OmniVideoError
     ├── RequestError              the request breaks a documented rule; nothing was sent
+    ├── BudgetReachedError        a budget has no room for the video; nothing was sent
     ├── NotAcceptedError          the gateway certainly did not accept the job: nothing was spent
     │   ├── UnreachableError        no connection was made               (safe to send again)
     │   ├── RateLimitedError        429: too fast                       (safe to send again)
@@ -124,6 +125,12 @@ def _first(shown: list[str], what: str) -> list[str]:
 def refuse(field: str, rule: str, accepted: str = "", *, subject: str = "request") -> RequestError:
     """The error for one broken rule; see `Problem` and `RequestError`."""
     return RequestError([Problem(field, rule, accepted)], subject=subject)
+
+
+class BudgetReachedError(OmniVideoError):
+    """A budget has no room for the video; nothing was sent. One with a higher limit, or of a later period, may have."""
+
+    safe_to_resend = True
 
 
 class NotAcceptedError(OmniVideoError):

@@ -3,7 +3,7 @@
 from prefect_omnivideo.flows.batch import generate_videos
 from prefect_omnivideo.flows.collecting import collect_videos
 from prefect_omnivideo.flows.resolving import resolve_videos
-from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError
+from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, BatchStoppedError
 from prefect_omnivideo.flows.sharded import generate_sharded
 from prefect_omnivideo.flows.sheet import generate_from_sheet
 from prefect_omnivideo.flows.video import generate_video
@@ -11,6 +11,7 @@ from prefect_omnivideo.flows.video import generate_video
 __all__ = [
     "BatchFailedError",
     "BatchIncompleteError",
+    "BatchStoppedError",
     "collect_videos",
     "generate_from_sheet",
     "generate_sharded",

@@ -1,10 +1,11 @@
 """The flow for a list of prompts, distributed over one or several accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
+from prefect_omnivideo.blocks.budget import VideoBudget
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import refuse
@@ -15,6 +16,7 @@ from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.sheets.kept import KeptPrompts, load
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice, Work, budgeted
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.fan_out import eligible, fan_out
 from prefect_omnivideo.flows.run.flow import video_flow
@@ -52,6 +54,10 @@ async def generate_videos(
     store: AnyStore,
     batch: Text = "",
     deadline: Seconds = 3600,
+    max_cost: MaxCost = "",
+    max_videos: MaxVideos = 0,
+    budgets: Sequence[VideoBudget] = (),
+    unknown_price: UnknownPrice = "highest",
 ) -> BatchReport:
     """Make a list of videos and store them, paying once for each even when runs are interrupted.
 
@@ -67,22 +73,29 @@ async def generate_videos(
             named by the id of this run, or of the outermost one around it. The same request in the same batch is made
             and paid once.
         deadline: Seconds to wait for each video. One that takes longer is collected by the next run of the batch.
+        max_cost: Most money that the batch may cost, over all its runs, such as 20 USD or 300 credits. Empty: no limit.
+        max_videos: Most videos to submit for the batch, over all its runs. 0: no limit.
+        budgets: Saved budgets that this batch shares with others. Empty: none.
+        unknown_price: With a limit on money, what a video of unknown price counts as: the highest known price of its
+            account, or nothing is submitted (stop). Without any known price nothing is submitted either.
 
     Returns:
         The state of every video of the run.
 
     Raises:
-        RequestError: no account supports one of the prompts; nothing was submitted.
+        RequestError: no account supports one of the prompts, or a budget cannot be kept; nothing was submitted.
         StoreError: the store cannot be written; nothing was submitted.
         BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be
             stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
+        BatchStoppedError: videos were left out as a budget is reached. The run ends as Budget reached, which is a
+            failure; the next one continues.
     """
     if isinstance(prompts, KeptPrompts):
         prompts = await on_records(load, prompts, store.open())
     requests = [as_request(prompt) for prompt in prompts]
-    name = batch_from(await origin_of_run(), batch)
-    return await run_batch(requests, as_accounts(credentials), store, name, deadline)
+    name, terms = batch_from(await origin_of_run(), batch), Terms(max_cost, max_videos, budgets, unknown_price)
+    return await run_batch(requests, as_accounts(credentials), store, name, deadline, terms)
 
 
 def as_accounts(credentials: GatewayCredentials | Sequence[GatewayCredentials]) -> list[GatewayCredentials]:
@@ -103,12 +116,14 @@ async def run_batch(
     store: VideoStore,
     batch: str,
     deadline: float,
+    terms: Terms,
     skipped: tuple[str, ...] = (),
     first: Place | None = None,
 ) -> BatchReport:
     """Make the videos of a batch within a flow run; see `generate_videos` for what it returns and raises.
 
     Args:
+        terms: the budgets of the run.
         skipped: rows of a sheet that were left out, with the reasons, for the report.
         first: place of the first request, if the list is not this run's own.
     """
@@ -132,17 +147,35 @@ async def run_batch(
     first = first or Place(asked_at=moment_of_run(), position=1)
     positions = {request.key: position for position, request in enumerate(wanted, first.position)}
 
-    async def make(request: VideoRequest, account: GatewayCredentials) -> None:
-        async with outcome.of(request), slot(account, limits):
-            place = first.model_copy(update={"position": positions[request.key]})
-            expected = estimate_of(request, account, book)
-            outcome.add(await make_video(request, account, accounts, store, batch, deadline, place, expected))
+    work = {
+        request.key: Work(request, [accounts[index] for index in sorted(able)])
+        for request, able in zip(wanted, accounts_of, strict=True)
+    }
+    able_of = {request.key: able for request, able in zip(wanted, accounts_of, strict=True)}
 
-    await fan_out(
-        zip(wanted, accounts_of, strict=True),
-        accounts,
-        make,
-        give_up=outcome.give_up,
-        model=lambda request: request.model or "",
-    )
-    return await outcome.conclude(skipped, spending)
+    async with budgeted(terms, batch, records, list(work.values()), book) as budget:
+
+        async def make(request: VideoRequest, account: GatewayCredentials) -> None:
+            async with outcome.of(request), slot(account, limits), budget.reserved(request, account) as ticket:
+                place = first.model_copy(update={"position": positions[request.key]})
+                expected = estimate_of(request, account, book)
+                record = await make_video(request, account, accounts, store, batch, deadline, place, expected, ticket)
+                if ticket:
+                    ticket.saw(record)
+                outcome.add(record)
+
+        async def make_all(requests: Iterable[VideoRequest]) -> None:
+            await fan_out(
+                ((request, able_of[request.key]) for request in requests),
+                accounts,
+                make,
+                give_up=outcome.give_up,
+                model=lambda request: request.model or "",
+            )
+
+        await make_all(wanted)
+        # What was reserved for others may have been given back, or cost less than expected.
+        while (left := outcome.left_out) and await budget.opens(work[request.key] for request in left):
+            await make_all(outcome.readmitted())
+        used = await budget.used() if outcome.left_out else ()
+    return await outcome.conclude(skipped, spending, used)

@@ -1,6 +1,7 @@
 """The flow for a long sheet: each shard is a separate flow run on any worker, and the store is all they share."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from prefect.client.schemas.objects import FlowRun
@@ -9,6 +10,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from prefect_omnivideo.blocks.budget import VideoBudget
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import Problem, RequestError
@@ -21,13 +23,23 @@ from prefect_omnivideo.core.sheets.expansion import OnBadRow
 from prefect_omnivideo.core.sheets.source import name_of
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
+from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice, Work, check_budgets, used_of
 from prefect_omnivideo.flows.run.cancelling import cancel_shards
-from prefect_omnivideo.flows.run.ending import INCOMPLETE, BatchFailedError, BatchIncompleteError, whereabouts
+from prefect_omnivideo.flows.run.ending import (
+    BUDGET_REACHED,
+    INCOMPLETE,
+    BatchFailedError,
+    BatchIncompleteError,
+    BatchStoppedError,
+    whereabouts,
+)
+from prefect_omnivideo.flows.run.fan_out import eligible
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds, Text
 from prefect_omnivideo.flows.run.progress import Progress, show_report
-from prefect_omnivideo.flows.run.verdict import SHARD_TAG, goes_on, written
+from prefect_omnivideo.flows.run.spending import prices_of
+from prefect_omnivideo.flows.run.verdict import SHARD_TAG, continues, goes_on, written
 from prefect_omnivideo.flows.sheet import read_sheet
 from prefect_omnivideo.tasks.events import announce_batch, open_records
 
@@ -51,6 +63,10 @@ async def generate_sharded(
     template: Text = "",
     on_bad_row: OnBadRow = "stop",
     deadline: Seconds = 3600,
+    max_cost: MaxCost = "",
+    max_videos: MaxVideos = 0,
+    budgets: Sequence[VideoBudget] = (),
+    unknown_price: UnknownPrice = "highest",
 ) -> BatchReport:
     """Make the videos of a long sheet with many workers, each shard in a separate flow run.
 
@@ -73,6 +89,11 @@ async def generate_sharded(
         on_bad_row: What to do about a row that cannot be used: stop refuses the whole sheet before anything is spent,
             skip leaves the row out.
         deadline: Seconds to wait for each video. One that takes longer is collected by the next run of the batch.
+        max_cost: Most money that the batch may cost, over all its runs, such as 20 USD or 300 credits. Empty: no limit.
+        max_videos: Most videos to submit for the batch, over all its runs. 0: no limit.
+        budgets: Saved budgets that this batch shares with others. Empty: none.
+        unknown_price: With a limit on money, what a video of unknown price counts as: the highest known price of its
+            account, or nothing is submitted (stop). Without any known price nothing is submitted either.
 
     Returns:
         The state of every video of the batch.
@@ -82,6 +103,8 @@ async def generate_sharded(
         BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be
             stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome, or a shard failed.
+        BatchStoppedError: videos were left out as a budget is reached. The run ends as Budget reached, which is a
+            failure; the next one continues.
     """
     log = get_run_logger()
     accounts, origin = as_accounts(credentials), await origin_of_run()
@@ -94,8 +117,19 @@ async def generate_sharded(
         "template": template or "",
         "on_bad_row": on_bad_row,
         "deadline": deadline,
+        "max_cost": max_cost,
+        "max_videos": max_videos,
+        "budgets": [_reference(budget, "budgets") for budget in budgets],
+        "unknown_price": unknown_price,
     }
     expansion = await on_records(read_sheet, location, store, template or None, accounts, on_bad_row, None)
+    terms, records = Terms(max_cost, max_videos, budgets, unknown_price), open_records(store)
+    if terms.has_amount:
+        able = await on_records(eligible, expansion.requests, accounts, records.store)
+        work = [
+            Work(r, [accounts[index] for index in found]) for r, found in zip(expansion.requests, able, strict=True)
+        ]
+        await check_budgets(terms, name, records, work, await prices_of(accounts, records.store))
     offsets = range(0, len(expansion.requests), shard_size)
     log.info("sheet %s: %d videos in %d shards", name_of(location), len(expansion.requests), len(offsets))
     progress, room, done = Progress(max(1, len(offsets))), asyncio.Semaphore(shards_in_flight), 0
@@ -108,31 +142,43 @@ async def generate_sharded(
         await progress.show(done, f"{done} of {len(offsets)} shards done: batch {name}")
         return problem
 
-    problems = [problem for problem in await asyncio.gather(*map(run, offsets)) if problem]
-    records = open_records(store)
+    ends = await asyncio.gather(*map(run, offsets))
+    problems = [end for end in ends if end and end != BUDGET_REACHED]
     found = await on_records(lambda: {record_name(record): pack(record) for record in records.batch(name)})
     asked = [name_in(name, request) for request in expansion.requests]
     made = in_order({each: found.pop(each) for each in asked if each in found}, found)
+    missing = sum(each not in made for each in asked)
+    stopped = BUDGET_REACHED in ends
     report = BatchReport(
-        batch=name, title=name.typed, records=PackedRecords(made.values()), skipped=tuple(expansion.skipped)
+        batch=name,
+        title=name.typed,
+        records=PackedRecords(made.values()),
+        skipped=tuple(expansion.skipped),
+        left_out=missing if stopped else 0,
+        budgets=await used_of(terms, name, records) if stopped else (),
     )
     report = await written(records, report, made, log)
     await show_report(report)
     announce_batch(report)
     log.info("%s", report.summary())
-    missing = sum(each not in made for each in asked)
-    if missing:
+    if missing and not stopped:
         problems.append(f"{missing} of {len(expansion.requests)} videos were never submitted")
     message = " ".join([report.summary(), *problems])
     if count := len(report.pending):
         raise BatchIncompleteError(f"{message} {goes_on(count, name)}.{whereabouts(report)}", report)
     if problems or report.unresolved:
         raise BatchFailedError(f"{message}{whereabouts(report)}", report)
+    if stopped:
+        raise BatchStoppedError(f"{message} {continues(report)}{whereabouts(report)}", report)
     return report
 
 
 async def _run_shard(deployment: str, batch: str, parameters: dict[str, Any], log: Log) -> str:
-    """Run one shard to its end, and again if its worker died. Returns the problem, or an empty string."""
+    """Run one shard to its end, and again if its worker died.
+
+    Returns:
+        The problem; `BUDGET_REACHED` if a budget stopped it; empty if there is none, or its records show it.
+    """
     first, size = parameters["offset"] + 1, parameters["limit"]
     what = f"videos {first} to {first + size - 1}"
     for number in range(1, SHARD_TRIES + 1):
@@ -144,15 +190,17 @@ async def _run_shard(deployment: str, batch: str, parameters: dict[str, Any], lo
             idempotency_key=f"{flow_run.id}-{flow_run.run_count}-{first}-{number}",
         )
         state = run.state
-        if state is None or state.is_completed() or state.name == INCOMPLETE:  # its records show what is missing
+        if state is None or state.is_completed() or state.name == INCOMPLETE:
             return ""
+        if state.name == BUDGET_REACHED:
+            return BUDGET_REACHED
         if not state.is_crashed():
             return f"Shard with {what} ended {state.name}: {state.message}."
         log.warning("the shard with %s crashed (%s); it is run again and collects what was paid for", what, run.name)
     return f"Shard with {what} crashed {SHARD_TRIES} times."
 
 
-def _reference(block: GatewayCredentials | VideoStore, field: str) -> dict[str, dict[str, str]]:
+def _reference(block: GatewayCredentials | VideoStore | VideoBudget, field: str) -> dict[str, dict[str, str]]:
     """A saved block as a parameter: workers are sent only its name.
 
     Raises:

@@ -7,6 +7,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks import S3VideoStore
+from prefect_omnivideo.blocks.budget import VideoBudget
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.errors import RequestError
 from prefect_omnivideo.core.records.batch import filled
@@ -21,6 +22,7 @@ from prefect_omnivideo.core.sheets.source import name_of, read
 from prefect_omnivideo.core.storage.s3 import Bucket
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts, run_batch
+from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
@@ -56,6 +58,10 @@ async def generate_from_sheet(
     limit: Count = 0,
     dry_run: bool = False,
     deadline: Seconds = 3600,
+    max_cost: MaxCost = "",
+    max_videos: MaxVideos = 0,
+    budgets: Sequence[VideoBudget] = (),
+    unknown_price: UnknownPrice = "highest",
 ) -> BatchReport:
     """Make the videos of a sheet, one for each row, and store them.
 
@@ -82,6 +88,12 @@ async def generate_from_sheet(
         dry_run: Only log what would be submitted. Nothing is spent and nothing is written.
         deadline: Seconds to wait for each video. One that takes longer is collected by the next run of the batch.
 
+        max_cost: Most money that the batch may cost, over all its runs, such as 20 USD or 300 credits. Empty: no limit.
+        max_videos: Most videos to submit for the batch, over all its runs. 0: no limit.
+        budgets: Saved budgets that this batch shares with others. Empty: none.
+        unknown_price: With a limit on money, what a video of unknown price counts as: the highest known price of its
+            account, or nothing is submitted (stop). Without any known price nothing is submitted either.
+
     Returns:
         The state of every video, and the rows left out; without videos after a dry run.
 
@@ -91,9 +103,12 @@ async def generate_from_sheet(
         BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be
             stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
+        BatchStoppedError: videos were left out as a budget is reached. The run ends as Budget reached, which is a
+            failure; the next one continues.
     """
     accounts = as_accounts(credentials)
-    return await make_sheet(sheet, accounts, store, batch, template, on_bad_row, limit, 0, dry_run, deadline)
+    terms = Terms(max_cost, max_videos, budgets, unknown_price)
+    return await make_sheet(sheet, accounts, store, batch, template, on_bad_row, limit, 0, dry_run, deadline, terms)
 
 
 async def make_sheet(
@@ -107,6 +122,7 @@ async def make_sheet(
     offset: int,
     dry_run: bool,
     deadline: float,
+    terms: Terms,
 ) -> BatchReport:
     """Make the videos of a sheet, or of one shard of it, within a flow run; see `generate_from_sheet`.
 
@@ -134,7 +150,7 @@ async def make_sheet(
     # The shards of a sheet are parts of one list.
     asked_at = origin.moment if SHARD_TAG in flow_run.tags else moment_of_run()
     first = Place(asked_at=asked_at, position=offset + 1)
-    return await run_batch(expansion.requests, accounts, store, name, deadline, tuple(expansion.skipped), first)
+    return await run_batch(expansion.requests, accounts, store, name, deadline, terms, tuple(expansion.skipped), first)
 
 
 def read_sheet(

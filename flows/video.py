@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
+from prefect_omnivideo.blocks.budget import VideoBudget
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
-from prefect_omnivideo.core.errors import OmniVideoError
+from prefect_omnivideo.core.budget.ticket import Ticket
+from prefect_omnivideo.core.errors import BudgetReachedError, OmniVideoError
 from prefect_omnivideo.core.jobs.deliver import clean_up
 from prefect_omnivideo.core.jobs.look import look
 from prefect_omnivideo.core.jobs.ownership import check_hopeful, is_owner
@@ -18,6 +20,14 @@ from prefect_omnivideo.core.records.model import Place, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.budgets import (
+    MaxCost,
+    MaxVideos,
+    Terms,
+    UnknownPrice,
+    Work,
+    budgeted,
+)
 from prefect_omnivideo.flows.run.ending import VideoIncompleteError, is_open
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
@@ -39,6 +49,10 @@ async def generate_video(
     store: AnyStore,
     batch: Text = "",
     deadline: Seconds = 3600,
+    max_cost: MaxCost = "",
+    max_videos: MaxVideos = 0,
+    budgets: Sequence[VideoBudget] = (),
+    unknown_price: UnknownPrice = "highest",
 ) -> VideoRecord:
     """Make one video and store it.
 
@@ -50,22 +64,49 @@ async def generate_video(
             named by the id of this run, or of the outermost one around it. The same request in the same batch is made
             and paid once.
         deadline: Seconds to wait for the video. One that takes longer is collected by the next run of the batch.
+        max_cost: Most money that the batch may cost, over all its runs, such as 20 USD or 300 credits. Empty: no limit.
+        max_videos: Most videos to submit for the batch, over all its runs. 0: no limit.
+        budgets: Saved budgets that this batch shares with others. Empty: none.
+        unknown_price: With a limit on money, what a video of unknown price counts as: the highest known price of its
+            account, or nothing is submitted (stop). Without any known price nothing is submitted either.
 
     Returns:
         The record of the stored video.
 
     Raises:
+        BudgetReachedError: a budget has no room for it, and nothing was sent. The run ends as Budget reached, which is
+            a failure.
         OmniVideoError: why there is no video; see `prefect_omnivideo.core.errors`. If it was paid for and is not in
             the store yet, the run ends as Incomplete, which is a failure; the next run of the batch continues.
     """
     await clean_up(store.open(), get_run_logger())
     name, request = batch_from(await origin_of_run(), batch), as_request(prompt)
+    terms, records = Terms(max_cost, max_videos, budgets, unknown_price), open_records(store)
+    work = [Work(request, [credentials])]
     try:
-        records = open_records(store)
         book = await prices_of([credentials], records.store)
         await announce_spending([request], [frozenset({0})], [credentials], book, records, name, get_run_logger())
         expected = estimate_of(request, credentials, book)
-        return await make_video(request, credentials, [credentials], store, name, deadline, expected=expected)
+        async with budgeted(terms, name, records, work, book) as budget:
+            while True:
+                try:
+                    async with budget.reserved(request, credentials) as ticket:
+                        record = await make_video(
+                            request,
+                            credentials,
+                            [credentials],
+                            store,
+                            name,
+                            deadline,
+                            expected=expected,
+                            ticket=ticket,
+                        )
+                        if ticket:
+                            ticket.saw(record)
+                        return record
+                except BudgetReachedError:
+                    if not await budget.opens(work):
+                        raise
     except OmniVideoError as error:
         found = await on_records(Records(store.open()).load, name, request)
         if found and is_open(found.record):
@@ -82,6 +123,7 @@ async def make_video(
     deadline: float,
     place: Place | None = None,
     expected: Estimate | None = None,
+    ticket: Ticket | None = None,
 ) -> VideoRecord:
     """Submit, wait and store; steps that are done already are skipped.
 
@@ -90,15 +132,18 @@ async def make_video(
         credentials: the account that submits, unless the video was submitted before.
         accounts: all accounts of the run; the one that submitted polls and downloads.
         place: where the video is asked for, which orders the report of the batch.
+        ticket: reserves for the submission in the budgets of the run.
 
     Returns:
         The record of the stored video.
     """
-    record = await nodes(type(credentials)).submit(request, credentials, store, batch, place, expected)
+    record = await nodes(type(credentials)).submit(request, credentials, store, batch, place, expected, ticket)
+    if ticket:
+        ticket.saw(record)
     owner = next((account for account in accounts if is_owner(record, account.account())), credentials)
     looked = await look_up(record, owner, store)
     if looked.failure and looked.failure.may_resubmit and looked.state is VideoState.FAILED:
-        return await make_video(request, credentials, accounts, store, batch, deadline, place, expected)
+        return await make_video(request, credentials, accounts, store, batch, deadline, place, expected, ticket)
     return await finish_video(looked, owner, store, deadline)
 
 

@@ -19,6 +19,7 @@ from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
+from prefect_omnivideo.core.budget.ticket import Ticket
 from prefect_omnivideo.core.errors import JobError, JobFailedError, OmniVideoError, StillRunningError
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Job
@@ -67,6 +68,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
         batch: str,
         place: Place | None = None,
         expected: Estimate | None = None,
+        ticket: Ticket | None = None,
     ) -> VideoRecord:
         """Submit one video, at most once within its batch.
 
@@ -77,6 +79,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             batch: the batch the video belongs to; the same request in the same batch is the same video.
             place: where the video is asked for, which orders the report of the batch.
             expected: what it will cost, for its record.
+            ticket: what a flow reserves in its budgets for this submission, if it has any.
 
         Returns:
             The record: `submitted`, or the state that an earlier submission has reached.
@@ -85,6 +88,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             RequestError: the gateway does not support the request; nothing was sent.
             NotAcceptedError: the gateway did not accept the job; nothing was spent.
             SubmissionUnknownError: the outcome is unknown; it is not sent again.
+            BudgetReachedError: a budget has no room for it; nothing was sent.
             StoreError: the record could not be written, so nothing was sent.
         """
         return await submit_once(
@@ -96,6 +100,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             flow_run.id,
             place,
             expected=expected,
+            ticket=ticket,
         )
 
     async def poll(

@@ -28,6 +28,7 @@ SLUGS = {
     "s3-video-store",
     "sora-credentials",
     "twelveai-credentials",
+    "video-budget",
 }
 
 

@@ -31,6 +31,7 @@ def test_public_names() -> None:
         "S3VideoStore",
         "SoraCompatibleCredentials",
         "TwelveAICredentials",
+        "VideoBudget",
         "VideoRequest",
     }
     assert {"generate_video", "generate_videos", "generate_from_sheet"} <= set(flows.__all__)

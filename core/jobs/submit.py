@@ -11,6 +11,7 @@ from uuid import uuid4
 import stamina
 from pydantic import BaseModel
 
+from prefect_omnivideo.core.budget.ticket import Ticket
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.client import GatewayClient
 from prefect_omnivideo.core.client.pool import connect
@@ -21,7 +22,15 @@ from prefect_omnivideo.core.gateways.validation import translate
 from prefect_omnivideo.core.jobs.persist import Log, Step, keep, latest
 from prefect_omnivideo.core.jobs.rejection import rejection_error
 from prefect_omnivideo.core.prices.estimate import Estimate
-from prefect_omnivideo.core.records.model import Attempt, Place, VideoRecord, VideoState, new_record, now
+from prefect_omnivideo.core.records.model import (
+    CLOCKS_APART,
+    Attempt,
+    Place,
+    VideoRecord,
+    VideoState,
+    new_record,
+    now,
+)
 from prefect_omnivideo.core.records.repository import Records, Versioned
 from prefect_omnivideo.core.references.parse import own_references, placeholder
 from prefect_omnivideo.core.references.publish import reachable
@@ -30,8 +39,6 @@ from prefect_omnivideo.core.threads import on_records
 
 CLAIM_PAUSE = 1.0
 """Seconds between two reads of a record that another process is submitting."""
-CLOCKS_APART = timedelta(minutes=10)
-"""How far the clocks of two machines may differ."""
 CLAIM_PATIENCE = 60.0
 """Seconds to retry a claim while the store is unavailable."""
 
@@ -46,12 +53,14 @@ async def submit(
     place: Place | None = None,
     *,
     expected: Estimate | None = None,
+    ticket: Ticket | None = None,
 ) -> VideoRecord:
     """Submit a request once, or find the outcome of an earlier submission.
 
     Args:
         place: where the video is asked for; kept in its record if this is the first time.
         expected: what it will cost, for its record.
+        ticket: reserves in the budgets that cover it; None if none does.
 
     Returns:
         The record: `submitted` after a submission; whatever it says if there was an earlier one.
@@ -60,18 +69,22 @@ async def submit(
         RequestError: the gateway cannot honour the request; nothing was written or sent.
         NotAcceptedError: the gateway did not accept the job; the record is `failed`, nothing was spent.
         SubmissionUnknownError: the outcome cannot be known; the record is `unknown`.
+        BudgetReachedError: a budget has no room for it; nothing was written or sent.
         StoreError: the claim could not be written, so nothing was sent.
     """
     body = translate(account.gateway, placeholder(account.gateway, request))
     has_own = bool(own_references(request))
     async with connect(account) as client:
-        # A turn and an upload may take long; an earlier submission needs neither.
-        found = await on_records(records.load, batch, request) if client.is_paced or has_own else None
-        if found and not _may_submit(found.record):
+        # A turn and an upload may take long, and a reservation counts; an earlier submission needs none of them.
+        looks_first = client.is_paced or has_own or (ticket is not None and not ticket.is_held)
+        found = await on_records(records.load, batch, request) if looks_first else None
+        if found and not may_submit(found.record):
             return await await_outcome(records, found)
         if has_own:
             body = translate(account.gateway, await reachable(request, client, records.store))
         async with client.turn():
+            if ticket:
+                await ticket.hold()
             claim_id = uuid4().hex
 
             def intent() -> VideoRecord:
@@ -87,12 +100,13 @@ async def submit(
                     claim_ends_at=moment + timedelta(seconds=account.claim_seconds),
                     estimate=expected.amount if expected else None,
                     estimated_from=str(expected.source) if expected and expected.amount else "",
+                    reserved=ticket.reserved if ticket else None,
                 )
                 return new_record(request, batch, attempt, place)
 
             current, claimed = await _claimed(records, intent)
             if claimed:
-                return await _send(client, _with_key(body, account, request), records, current, log)
+                return await _send(client, _with_key(body, account, request), records, current, log, ticket)
     return await await_outcome(records, current)
 
 
@@ -103,7 +117,9 @@ def _with_key(body: BaseModel, account: Account, request: VideoRequest) -> BaseM
     return body.model_copy(update={account.key_field: request.key})
 
 
-async def _send(client: GatewayClient, body: BaseModel, records: Records, claim: Versioned, log: Log) -> VideoRecord:
+async def _send(
+    client: GatewayClient, body: BaseModel, records: Records, claim: Versioned, log: Log, ticket: Ticket | None = None
+) -> VideoRecord:
     """Submit what was claimed, and record the outcome.
 
     By the time the outcome is written the record may have changed: others resolve a claim that seems dead.
@@ -120,8 +136,11 @@ async def _send(client: GatewayClient, body: BaseModel, records: Records, claim:
     # The time it took to write the claim is deducted: the answer must come before the claim expires.
     account = client.account
     left = (claim.record.attempt.claim_ends_at - now()).total_seconds()
+    left -= account.connect_seconds + account.request_seconds
+    if ticket:  # after that its reservation may be given to others
+        left = min(left, ticket.left)
     try:
-        outcome = await client.submit(body, within=left - account.connect_seconds - account.request_seconds)
+        outcome = await client.submit(body, within=left)
     except BaseException:
         # The outcome cannot be known, nor where in the request a cancelled run was stopped.
         await keep(records, claim, unknown("the run was stopped while the request was being sent"), log)
@@ -162,7 +181,7 @@ async def _claimed(records: Records, intent: Callable[[], VideoRecord]) -> tuple
 def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
     """The right to submit: a new record, or one more attempt after a failure that certainly cost nothing."""
     current, _ = records.claim(record)
-    if _may_submit(current.record):
+    if may_submit(current.record):
         try:
             current = records.save(current.record.again(record.attempt), current.etag)
         except RecordConflictError:
@@ -179,7 +198,8 @@ def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
     return current, ours
 
 
-def _may_submit(record: VideoRecord) -> bool:
+def may_submit(record: VideoRecord) -> bool:
+    """Whether a video that has a record may be submitted once more."""
     return record.state is VideoState.FAILED and record.failure is not None and record.failure.may_resubmit
 
 

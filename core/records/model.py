@@ -6,7 +6,7 @@ new one, and `Records` (repository.py) writes it only if it was not changed mean
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -18,6 +18,8 @@ from prefect_omnivideo.core.money.amount import Amount, AmountText, total
 from prefect_omnivideo.core.request import VideoRequest
 
 _ANSWERS_KEPT = 4
+CLOCKS_APART = timedelta(minutes=10)
+"""How far the clocks of two machines may differ."""
 
 
 class VideoState(StrEnum):
@@ -53,6 +55,17 @@ class Failure(Part):
         """Whether a later run may send it again: a person decided so, or nothing was spent and it may work then."""
         may_work = self.category in ("no balance", "unauthorized", "gateway error")
         return self.released or (may_work and not self.accepted)
+
+
+class Reserved(Part):
+    """What budgets hold for an attempt."""
+
+    id: str
+    """Random id of the reservation; an attempt and one that repeats it after a rejection may share it."""
+    leases: tuple[str, ...]
+    """Ids of the entries, in the ledgers of the budgets, that it was taken from."""
+    amount: AmountText | None = None
+    """What it counts as until its cost is known; None if its price is unknown."""
 
 
 class Attempt(Part):
@@ -93,6 +106,8 @@ class Attempt(Part):
     """Evidence of anything unexpected: the answer to the submission and the latest ones about the job."""
     generated_seconds: float | None = None
     """From acceptance to completion by the gateway's own clock, if reported."""
+    reserved: Reserved | None = None
+    """What budgets hold for it, if there are any."""
 
 
 class StoredFile(Part):

@@ -37,6 +37,10 @@ class BatchReport(BaseModel):
     """Rows of the sheet that were left out, each with its reason."""
     spending: tuple[str, ...] = ()
     """What the run was about to spend before its first submission, and the balances, by account."""
+    left_out: int = 0
+    """Videos that were not submitted as a budget is reached."""
+    budgets: tuple[str, ...] = ()
+    """What is used of each budget, where one is reached; a sentence for each."""
     gallery: str | None = None
     """Address of the gallery, if one was written: its public URL if the store has one."""
     report: str | None = None
@@ -117,8 +121,10 @@ class BatchReport(BaseModel):
         }
         if finished := len(self.finished):
             said["pending"] += f" ({finished} of them finished at the gateway, and not in the store yet)"
-        count = len(self.records)
+        count = len(self.records) + self.left_out
         parts = [said[state].format(count) for state, count in self.counts.items() if count]
+        if self.left_out:
+            parts.append(f"{self.left_out} left out as the budget is reached")
         cost = f" Cost so far: {told(self.cost)}." if self.cost else ""
         return f"{count} video{'' if count == 1 else 's'}{': ' if parts else ''}{', '.join(parts)}.{cost}"
 
@@ -157,6 +163,8 @@ class BatchReport(BaseModel):
                 "written_at": now().isoformat(),
                 "gallery": self.gallery,
                 "skipped": list(self.skipped),
+                "left_out": self.left_out,
+                "budgets": list(self.budgets),
             }
         ).removesuffix(b"\n}\n")
         # Joined once: it may be many megabytes.

@@ -8,7 +8,7 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from prefect_omnivideo.core.errors import OmniVideoError
+from prefect_omnivideo.core.errors import BudgetReachedError, OmniVideoError
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.reports.report import BatchReport
 
@@ -17,6 +17,9 @@ T = TypeVar("T")
 
 INCOMPLETE = "Incomplete"
 """Name of the state, of the type Failed, of a run with paid videos that are not stored yet."""
+
+BUDGET_REACHED = "Budget reached"
+"""Name of the state, of the type Failed, of a run that left videos out as a budget is reached."""
 
 
 class BatchFailedError(OmniVideoError):
@@ -40,6 +43,10 @@ class BatchIncompleteError(BatchFailedError):
     waiting_helps = True
 
 
+class BatchStoppedError(BatchFailedError):
+    """A budget is reached, and videos of a batch were left out. Nothing was sent for them; the others are stored."""
+
+
 class VideoIncompleteError(OmniVideoError):
     """A video was paid for and is not in the store yet; the reason is the cause of this error."""
 
@@ -54,7 +61,7 @@ def is_open(record: VideoRecord) -> bool:
 def ends_plainly(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Make the flow run's state tell how it ended: with what, where the report is, and whether work is left.
 
-    `BatchIncompleteError` and `VideoIncompleteError` get a state of their own. An error is a message without a
+    Runs that are incomplete, and those that a budget stopped, get a state of their own. An error is a message without a
     traceback, which would bury what to do. Python callers of the flow still get the report, or the error.
     """
 
@@ -64,13 +71,12 @@ def ends_plainly(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corou
             result = await work(*args, **kwargs)
         except OmniVideoError as error:
             inner = error.__cause__ if isinstance(error, VideoIncompleteError) else None
-            if not _is_last_try():
+            if not _is_last_try(error):
                 if inner:
                     raise inner from None
                 raise
             _log(error)
-            name = INCOMPLETE if isinstance(error, BatchIncompleteError | VideoIncompleteError) else None
-            return cast("T", Failed(name=name, message=str(error), data=cast("Any", inner or error)))
+            return cast("T", Failed(name=_name_of(error), message=str(error), data=cast("Any", inner or error)))
         if isinstance(result, BatchReport) and result.records and FlowRunContext.get():
             return cast("T", Completed(message=f"{result.summary()}{whereabouts(result)}", data=cast("Any", result)))
         return result
@@ -90,9 +96,21 @@ def _log(error: OmniVideoError) -> None:
         log.error("%s", error)
 
 
-def _is_last_try() -> bool:
-    """Whether Prefect treats a returned state as final: it retries only after an error."""
+def _name_of(error: OmniVideoError) -> str | None:
+    """The name of the state; None: Failed."""
+    if isinstance(error, BatchIncompleteError | VideoIncompleteError):
+        return INCOMPLETE
+    return BUDGET_REACHED if isinstance(error, BatchStoppedError | BudgetReachedError) else None
+
+
+def _is_last_try(error: OmniVideoError) -> bool:
+    """Whether Prefect treats a returned state as final: it retries only after an error.
+
+    Where a budget is reached it need not try again.
+    """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return False
+    if _name_of(error) == BUDGET_REACHED:
+        return True
     return context.flow_run.run_count > (context.flow_run.empirical_policy.retries or 0)

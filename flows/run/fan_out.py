@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
-from prefect_omnivideo.core.errors import NoBalanceError, Problem, RequestError, UnauthorizedError
+from prefect_omnivideo.core.errors import BudgetReachedError, NoBalanceError, Problem, RequestError, UnauthorizedError
 from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.base import ObjectStore
@@ -62,10 +62,10 @@ async def fan_out(
 
     An account takes the next item when it has room, so a slow gateway never delays a fast one. An account that
     refuses an item for a reason of its own (`ACCOUNT_ERRORS`: nothing was spent) gets no more of that kind, and the
-    item goes to the others.
+    item goes to the others. So does an item for which a budget has no room on that account.
 
     Args:
-        make: raises nothing but `ACCOUNT_ERRORS`.
+        make: raises nothing but `ACCOUNT_ERRORS` and `BudgetReachedError`.
         give_up: called with each item that no account is left for, and the last refusal.
         model: the model that an item is for; a key may be valid for some models only.
     """
@@ -100,6 +100,12 @@ async def fan_out(
             except ACCOUNT_ERRORS as error:
                 waiting[kind].append(item)
                 rest(index, kind[1], error)
+            except BudgetReachedError as error:
+                others = (kind[0] - {index}, kind[1])
+                if any(serves(other, *others) for other in others[0]):
+                    waiting.setdefault(others, deque()).append(item)
+                else:
+                    give_up(item, error)
             busy[index] -= 1
             fill()
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
-from prefect_omnivideo.core.errors import StoreError
+from prefect_omnivideo.core.errors import BudgetReachedError, StoreError
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.records.batch import BatchName
 from prefect_omnivideo.core.records.compact import Packed, PackedRecords, in_order, pack
@@ -20,7 +20,7 @@ from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.address import address_of
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
-from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, whereabouts
+from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, BatchStoppedError, whereabouts
 from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.flows.run.spending import remember_costs
@@ -46,6 +46,7 @@ class Outcome:
         self._progress = Progress(len(requests))
         self._made: dict[str, Packed] = {}  # by the names of the records
         self._problems: dict[str, str] = {}
+        self._left_out: dict[str, VideoRequest] = {}
         log.info("batch %s: %d videos into %s", self.title, len(requests), records.store.uri(batch))
 
     def add(self, record: VideoRecord) -> None:
@@ -65,6 +66,8 @@ class Outcome:
         except ACCOUNT_ERRORS as error:
             self._log.warning("%r goes to another account, if there is one: %s", shorten(request.prompt, 60), error)
             raise
+        except BudgetReachedError:
+            raise
         except Exception as error:  # reported with its video
             self.give_up(request, error)
         done = len(self._made) + len(self._problems)
@@ -72,20 +75,39 @@ class Outcome:
         if await self._progress.show(done, f"{text}: batch {self.batch}"):
             self._log.info("%s", text)
 
+    @property
+    def left_out(self) -> Sequence[VideoRequest]:
+        """Requests for which a budget had no room."""
+        return list(self._left_out.values())
+
+    def readmitted(self) -> Sequence[VideoRequest]:
+        """Requests that were left out, and are to be tried once more."""
+        again = self.left_out
+        for request in again:
+            del self._problems[request.key]
+        self._left_out = {}
+        return again
+
     def give_up(self, request: VideoRequest, error: Exception) -> None:
         """Why there is no video from this run."""
+        if isinstance(error, BudgetReachedError):
+            self._left_out[request.key] = request
         self._problems[request.key] = str(error).rstrip(". ") or type(error).__name__
 
-    async def conclude(self, skipped: tuple[str, ...] = (), spending: tuple[str, ...] = ()) -> BatchReport:
+    async def conclude(
+        self, skipped: tuple[str, ...] = (), spending: tuple[str, ...] = (), used: tuple[str, ...] = ()
+    ) -> BatchReport:
         """Write gallery and report, and return the report.
 
         Args:
             skipped: rows of a sheet that were left out, and why.
             spending: what the run was about to spend, by account.
+            used: what is used of the budgets, if one is reached.
 
         Raises:
             BatchIncompleteError: videos that were paid for are not stored yet.
             BatchFailedError: videos failed, or have an unknown outcome.
+            BatchStoppedError: videos were left out as a budget is reached.
         """
         for request in self._requests:
             if request.key in self._problems:
@@ -101,6 +123,8 @@ class Outcome:
             spending=spending,
             store=store,
             endpoint_url=endpoint_url,
+            left_out=sum(name_in(self.batch, request) not in made for request in self.left_out),
+            budgets=used,
         )
         await remember_costs(self._records, report.records)
         is_shard = SHARD_TAG in flow_run.tags
@@ -114,7 +138,7 @@ class Outcome:
         reasons = [
             f"{shorten(request.prompt, 60)!r}: {self._problems.get(request.key, 'no record was written')}"
             for name, request in zip(names, self._requests, strict=True)
-            if request.key in bad | on_the_way or name not in made
+            if (request.key in bad | on_the_way or name not in made) and request.key not in self._left_out
         ]
         more = [f"and {len(reasons) - REASONS_SHOWN} more"] if len(reasons) > REASONS_SHOWN else []
         message = f"{report.summary()} {'; '.join(reasons[:REASONS_SHOWN] + more)}"
@@ -123,6 +147,8 @@ class Outcome:
             raise BatchIncompleteError(f"{message}.{whereabouts(report)}", report)
         if reasons:
             raise BatchFailedError(f"{message}.{whereabouts(report)}", report)
+        if self._left_out:
+            raise BatchStoppedError(f"{report.summary()} {continues(report)}{whereabouts(report)}", report)
         return report
 
     async def _look_up(self, request: VideoRequest) -> None:
@@ -133,6 +159,14 @@ class Outcome:
             return  # this run has met the same error and reports it
         if found:
             self.add(found.record)
+
+
+def continues(report: BatchReport) -> str:
+    """How to go on after a budget was reached."""
+    return (
+        f"{'; '.join(report.budgets)}. Run batch {report.batch} again with a higher limit, or in the next period: it "
+        "submits what was left out, and pays for nothing again."
+    )
 
 
 def goes_on(count: int, batch: str) -> str:

@@ -86,9 +86,9 @@ def test_the_suite_still_checks_what_it_did() -> None:
     assert all(hasattr(suite.BlockStandardTestSuite, name) for name in replaced)
 
 
-def test_five_gateways_and_two_stores() -> None:
+def test_five_gateways_two_stores_and_a_budget() -> None:
     assert len(CREDENTIALS) == 5
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 8
 
 
 @pytest.mark.parametrize("kind", CREDENTIALS)
@@ -211,7 +211,7 @@ def test_no_form_shows_a_secret_in_an_error(kind: type[Block]) -> None:
 
 @pytest.mark.parametrize("kind", BLOCKS)
 def test_a_form_that_is_filled_in_well_has_no_error(kind: type[Block]) -> None:
-    given = {"folder": "/srv/videos", "bucket": "videos", **ADDRESS}
+    given = {"folder": "/srv/videos", "bucket": "videos", "amount": "20 USD", **ADDRESS}
     values = {name: value for name, value in given.items() if name in kind.model_fields}
     full = json.loads(kind.model_validate(values).model_dump_json()) | values
     for filled in (values, full):

@@ -39,6 +39,7 @@ def test_what_may_be_sent_again() -> None:
     """Only what surely cost nothing, and only where sending again may help."""
     assert {kind.__name__ for kind in _CLASSES if kind.safe_to_resend} == {
         "RequestError",
+        "BudgetReachedError",
         "UnreachableError",
         "RateLimitedError",
         "UnavailableError",

@@ -28,7 +28,7 @@ from prefect_omnivideo.core.jobs import wait as waiting
 from prefect_omnivideo.core.jobs.fetching import Fetching
 from prefect_omnivideo.core.records import model as record_module
 from prefect_omnivideo.core.records import resolve as settle
-from prefect_omnivideo.core.records.model import StoredFile, VideoRecord, VideoState
+from prefect_omnivideo.core.records.model import CLOCKS_APART, StoredFile, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records, parse
 from prefect_omnivideo.core.request import VideoRequest
 from tests.core.records.acting import Actor, Memory, Stage, acting, is_expected, log
@@ -131,7 +131,7 @@ class RecordMachine(RuleBasedStateMachine):
     @rule()
     def time_passes(self) -> None:
         """Long enough for every claim to end."""
-        self.moment += timedelta(seconds=ACCOUNT.claim_seconds + 1) + submission.CLOCKS_APART
+        self.moment += timedelta(seconds=ACCOUNT.claim_seconds + 1) + CLOCKS_APART
 
     @rule(decision=st.sampled_from(["accept", "resubmit", "abandon"]))
     def person(self, decision: str) -> None:
