@@ -24,7 +24,9 @@ async def test_a_title_and_its_name_in_the_store_are_one_batch(sandbox: Sandbox,
     await generate_videos(["a red apple", "a pear"], account, store, batch="Autumn-campaign")
     assert len(sandbox.jobs()) == 2, "nothing is paid twice"
     await collect_videos("Autumn campaign", account, store)
-    assert sorted(path.name for path in store.folder.iterdir() if not path.name.startswith(".")) == ["Autumn-campaign"]
+    assert [path.name for path in store.folder.iterdir() if path.is_dir() and not path.name.startswith(".")] == [
+        "Autumn-campaign"
+    ]
     folder = store.folder / "Autumn-campaign"
     assert json.loads((folder / "report.json").read_bytes())["title"] == "Autumn campaign", "also after the second run"
     assert "<h1>Autumn campaign</h1>" in (folder / "index.html").read_text()
