@@ -178,4 +178,4 @@ async def run_batch(
         while (left := outcome.left_out) and await budget.opens(work[request.key] for request in left):
             await make_all(outcome.readmitted())
         used = await budget.used() if outcome.left_out else ()
-    return await outcome.conclude(skipped, spending, used)
+    return await outcome.conclude(accounts, skipped, spending, used)

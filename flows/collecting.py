@@ -94,7 +94,11 @@ async def collect_videos(
         outcomes[record.batch].give_up(record.request, error)
 
     await fan_out(((record, owners(record)) for record in found), accounts, collect, give_up=give_up)
-    return await outcomes[name].conclude() if batch else await _conclude_all(outcomes.values(), records.store)
+    return (
+        await outcomes[name].conclude(accounts)
+        if batch
+        else await _conclude_all(outcomes.values(), accounts, records.store)
+    )
 
 
 def _outcome(batch: str, records: Records, found: Sequence[VideoRecord]) -> Outcome:
@@ -105,7 +109,9 @@ def _order(record: VideoRecord) -> Order:
     return record.order
 
 
-async def _conclude_all(outcomes: Iterable[Outcome], store: ObjectStore) -> BatchReport:
+async def _conclude_all(
+    outcomes: Iterable[Outcome], accounts: Sequence[GatewayCredentials], store: ObjectStore
+) -> BatchReport:
     """The reports of several batches in one, whose gallery is the start page of the store.
 
     Raises:
@@ -115,7 +121,7 @@ async def _conclude_all(outcomes: Iterable[Outcome], store: ObjectStore) -> Batc
     problems: list[BatchFailedError] = []
     for outcome in outcomes:
         try:
-            reports.append(await outcome.conclude())
+            reports.append(await outcome.conclude(accounts))
         except BatchFailedError as error:
             reports.append(error.report)
             problems.append(error)

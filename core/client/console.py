@@ -16,7 +16,7 @@ from typing import cast
 import httpx
 from pydantic import JsonValue, SecretStr
 
-from prefect_omnivideo.core.answers.json_paths import first_number, first_text, first_time
+from prefect_omnivideo.core.answers.json_paths import first_number, first_text, first_time, parsed
 from prefect_omnivideo.core.client.account import Account
 
 PAGE_SIZE = 100
@@ -61,7 +61,12 @@ class ConsoleTask:
 
 @dataclass(frozen=True)
 class Charge:
-    """One row of a key's log: type 2 is a charge, 6 a refund, 5 an error; `quota` as in `ConsoleTask`."""
+    """One row of a key's log: type 2 is a charge, 6 a refund, 5 an error; `quota` as in `ConsoleTask`.
+
+    Attributes:
+        request_id: the gateway's id of the request that was charged; empty if not told.
+        task_id: the job, where the row names it: refunds do.
+    """
 
     type: int
     created_at: datetime
@@ -69,6 +74,7 @@ class Charge:
     quota: float | None
     content: str = field(repr=False)
     request_id: str
+    task_id: str = ""
 
 
 async def tasks_between(account: Account, console: Console, start: datetime, end: datetime) -> list[ConsoleTask] | None:
@@ -152,7 +158,13 @@ def _charge(row: JsonValue) -> Charge | None:
         quota=first_number(row, ("quota",)),
         content=first_text(row, ("content",)),
         request_id=first_text(row, ("request_id",)),
+        task_id=_task_of(first_text(row, ("other",))),
     )
+
+
+def _task_of(other: str) -> str:
+    found = parsed(other)
+    return first_text(found, ("task_id",)) if isinstance(found, dict) else ""
 
 
 def _http(account: Account) -> httpx.AsyncClient:

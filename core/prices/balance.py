@@ -30,12 +30,11 @@ async def balance_of(account: Account) -> Amount | None:
     return await _of_key(account) or await _of_billing(account)
 
 
-async def dollars(account: Account, quota: float | None) -> Amount | None:
-    """A quota of a new-api gateway in US dollars."""
+async def quota_per_dollar(account: Account) -> Decimal:
+    """How much quota of a new-api gateway one US dollar is."""
     status = await get_json(account, "/api/status")
     told = first_number(status, ("data.quota_per_unit",)) if isinstance(status, dict) else None
-    per_dollar = Decimal(str(told)) if told and told > 0 else _QUOTA_PER_DOLLAR
-    return None if quota is None else amount_of(Decimal(str(quota)) / per_dollar, "USD")
+    return Decimal(str(told)) if told and told > 0 else _QUOTA_PER_DOLLAR
 
 
 async def _of_key(account: Account) -> Amount | None:
@@ -44,7 +43,9 @@ async def _of_key(account: Account) -> Amount | None:
     if not isinstance(data, dict) or data.get("unlimited_quota") is not False:
         return None
     left = first_number(data, ("total_available",))
-    return None if left is None else await dollars(account, max(0.0, left))
+    if left is None:
+        return None
+    return amount_of(max(Decimal(0), Decimal(str(left))) / await quota_per_dollar(account), "USD")
 
 
 async def _of_billing(account: Account) -> Amount | None:

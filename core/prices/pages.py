@@ -1,4 +1,4 @@
-"""The public price list of a gateway built on new-api (docs/gateways.md, Prices).
+"""The public price list of a gateway built on new-api (docs/gateways.md, The console of a new-api gateway).
 
 A gateway without that page, a failure and an answer that is not understood all give None, never an exception.
 """

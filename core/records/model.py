@@ -88,6 +88,8 @@ class Attempt(Part):
     claim_ends_at: AwareDatetime
     """When the claim expires; a record that is still `submitting` then is unknown."""
     submitted_at: AwareDatetime | None = None
+    request_id: str = ""
+    """The gateway's id of the request that it accepted, which its own logs repeat."""
     task_id: str | None = None
     earlier_task_ids: tuple[str, ...] = ()
     """Earlier ids that a person corrected: none is ever dropped."""
@@ -233,6 +235,8 @@ class VideoRecord(Part):
         if number is None:  # the record was removed and created again: the job is not its own
             return None
         changes: dict[str, object] = {"task_id": task_id, "submitted_at": now(), "answers": answers}
+        if answers:
+            changes["request_id"] = answers[0].request_id.partition(": ")[2]
         state = self.state
         if attempts[number].task_id is not None:
             return None
@@ -241,6 +245,14 @@ class VideoRecord(Part):
             changes |= {"failure": None, "finished_at": None}
         attempts[number] = attempts[number].model_copy(update=changes)
         return self.model_copy(update={"state": state, "attempts": tuple(attempts), "updated_at": now()})
+
+    def charged(self, claim_id: str, cost: Amount) -> VideoRecord | None:
+        """What the attempt of a claim did cost became known, or changed by a refund; None if it is known already."""
+        attempts = tuple(
+            attempt.model_copy(update={"cost": cost}) if attempt.claim_id == claim_id else attempt
+            for attempt in self.attempts
+        )
+        return None if attempts == self.attempts else self.model_copy(update={"attempts": attempts})
 
     def failed(
         self,

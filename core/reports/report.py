@@ -37,6 +37,8 @@ class BatchReport(BaseModel):
     """Rows of the sheet that were left out, each with its reason."""
     spending: tuple[str, ...] = ()
     """What the run was about to spend before its first submission, and the balances, by account."""
+    charged: tuple[str, ...] = ()
+    """What accounts were charged by their own logs since the run began, and the balances afterwards."""
     left_out: int = 0
     """Videos that were not submitted as a budget is reached."""
     budgets: tuple[str, ...] = ()
@@ -158,6 +160,7 @@ class BatchReport(BaseModel):
                 "counts": self.counts,
                 "cost": [str(amount) for amount in self.cost],
                 "before": list(self.spending),
+                "after": list(self.charged),
                 "accounts": {account: bill.to_json() for account, bill in self.bills().items()},
                 "created_at": min((json.loads(each.text)["created_at"] for each in self.records.packed), default=None),
                 "written_at": now().isoformat(),

@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager, contextmanager
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
+from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.errors import BudgetReachedError, StoreError
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.records.batch import BatchName
 from prefect_omnivideo.core.records.compact import Packed, PackedRecords, in_order, pack
-from prefect_omnivideo.core.records.model import VideoRecord
+from prefect_omnivideo.core.records.model import VideoRecord, now
 from prefect_omnivideo.core.records.repository import Records, name_in, record_name
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.gallery import gallery
@@ -20,6 +21,7 @@ from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.address import address_of
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.charges import settle
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, BatchStoppedError, whereabouts
 from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS
 from prefect_omnivideo.flows.run.progress import Progress, show_report
@@ -43,6 +45,7 @@ class Outcome:
         self._records = records
         self._requests = requests
         self._log = log
+        self._began_at = now()
         self._progress = Progress(len(requests))
         self._made: dict[str, Packed] = {}  # by the names of the records
         self._problems: dict[str, str] = {}
@@ -95,11 +98,16 @@ class Outcome:
         self._problems[request.key] = str(error).rstrip(". ") or type(error).__name__
 
     async def conclude(
-        self, skipped: tuple[str, ...] = (), spending: tuple[str, ...] = (), used: tuple[str, ...] = ()
+        self,
+        accounts: Sequence[GatewayCredentials],
+        skipped: tuple[str, ...] = (),
+        spending: tuple[str, ...] = (),
+        used: tuple[str, ...] = (),
     ) -> BatchReport:
         """Write gallery and report, and return the report.
 
         Args:
+            accounts: those of the run; their logs may tell what videos did cost.
             skipped: rows of a sheet that were left out, and why.
             spending: what the run was about to spend, by account.
             used: what is used of the budgets, if one is reached.
@@ -114,6 +122,8 @@ class Outcome:
                 await self._look_up(request)
         names = [name_in(self.batch, request) for request in self._requests]
         made = {name: self._made[name] for name in names if name in self._made}
+        costs, charged = await settle(accounts, made, self._records, self._began_at, self._log)
+        made |= costs
         store, endpoint_url = address_of(self._records.store)
         report = BatchReport(
             batch=self.batch,
@@ -121,6 +131,7 @@ class Outcome:
             records=PackedRecords(made.values()),
             skipped=skipped,
             spending=spending,
+            charged=charged,
             store=store,
             endpoint_url=endpoint_url,
             left_out=sum(name_in(self.batch, request) not in made for request in self.left_out),

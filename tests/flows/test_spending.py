@@ -4,6 +4,7 @@ import json
 import logging
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from prefect_omnivideo import LocalVideoStore, VideoRequest
 from prefect_omnivideo.core.errors import RequestError
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.prices import fetch
+from prefect_omnivideo.core.prices.learned import learned
+from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.flows import BatchFailedError, generate_from_sheet, generate_video, generate_videos
 from prefect_omnivideo.flows.run import spending
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
@@ -167,3 +170,27 @@ async def test_less_balance_than_the_estimate_is_said_and_refused_when_asked_for
         await generate_videos(["two", "three"], credentials(sandbox, "apimart", **settings), store, batch="bold")
         assert "account apimart has 0.50 USD left, and this run is about to spend 2.00 USD on it" in caplog.text
         assert len(sandbox.jobs()) == 3
+
+
+@pytest.mark.parametrize("gateway", ["sora", "omnirouters", "12ai"])
+async def test_the_log_of_the_key_tells_what_videos_did_cost(
+    gateway: str, sandbox: Sandbox, store: LocalVideoStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """To the cent, with refunds; the next run knows the price from it."""
+    sandbox.reset()
+    wanted = [VideoRequest(prompt=text, **CHEAP.get(gateway, {})) for text in ("one", "two", "bad [fault:fail]")]
+    with pytest.raises(BatchFailedError) as caught:
+        await generate_videos(wanted, credentials(sandbox, gateway), store, batch=f"log-{gateway}")
+    report = caught.value.report
+    told = {record.request.prompt: str(record.attempt.cost) for record in report.records}
+    price = {"sora": "0.35 USD", "omnirouters": "0.90 USD", "12ai": "0.45 USD"}[gateway]
+    assert told == {"one": price, "two": price, "bad [fault:fail]": "0.00 USD"}
+    assert report.cost[0].value == Decimal(sandbox.charged()["USD"])
+    assert report.charged[0].endswith(f": {report.cost[0]}")
+    assert report.charged[1].startswith(f"balance of account {gateway}: 99")
+    records = Records(store.open())
+    assert {str(record.attempt.cost) for record in records.batch(f"log-{gateway}")} == {price, "0.00 USD"}
+    assert learned(store.open())[gateway, sandbox.base_url(gateway)]
+
+
+CHEAP: dict[str, dict[str, Any]] = {"omnirouters": {"duration": 5, "resolution": "720p"}}
