@@ -14,8 +14,10 @@ PLACES = 12
 """Decimals that an amount may have."""
 UNNAMED = "XXX"
 """The ISO 4217 code for no currency: an amount whose currency nobody named."""
-_MOST = Decimal(10**12)
-_TEXT = re.compile(rf"(\d{{1,12}}(?:\.\d{{1,{PLACES}}})?) ({UNIT})")
+_MOST = Decimal(10**15)
+_MOST_TOLD = Decimal(10**9)
+"""No single charge is that large; so a million of them can be added up."""
+_TEXT = re.compile(rf"(\d{{1,15}}(?:\.\d{{1,{PLACES}}})?) ({UNIT})")
 
 
 class Amount(BaseModel, frozen=True, extra="forbid"):
@@ -53,7 +55,7 @@ def amount_of(number: float | str | Decimal | None, unit: str) -> Amount | None:
         value = Decimal(str(number))
     except InvalidOperation:
         return None
-    if not value.is_finite() or not 0 <= value < _MOST:
+    if not value.is_finite() or not 0 <= value < _MOST_TOLD:
         return None
     return Amount(value=round(value, PLACES).normalize() + 0, unit=unit or UNNAMED)
 

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prefect_omnivideo.core.money.amount import PLACES, Amount, AmountText
+from prefect_omnivideo.core.money.amount import Amount, AmountText, amount_of
 
 Seconds = Annotated[Decimal, Field(ge=0, le=3600, allow_inf_nan=False)]
 
@@ -71,7 +71,7 @@ class Price(BaseModel):
             return self.per_video
         if seconds is None:
             return None
-        return Amount(value=round(self.per_second.value * seconds, PLACES), unit=self.per_second.unit)
+        return amount_of(self.per_second.value * seconds, self.per_second.unit)
 
 
 class Conditions(NamedTuple):

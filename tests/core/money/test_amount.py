@@ -46,9 +46,9 @@ def test_a_sum_is_exact_and_keeps_units_apart() -> None:
         (1e-7, "USD", "0.0000001 USD"),
         ("12.5", "credits", "12.5 credits"),
         (0, "", "0.00 in an unnamed currency"),
-        (1e11, "credits", "100000000000 credits"),
+        (1e8, "credits", "100000000 credits"),
         (-1, "USD", ""),
-        (1e12, "USD", ""),
+        (1e9, "USD", ""),
         (float("nan"), "USD", ""),
         (float("inf"), "USD", ""),
         ("a lot", "USD", ""),
@@ -61,10 +61,17 @@ def test_what_a_gateway_reports_is_an_amount_or_nothing(number: float | str | No
 
 @given(number=st.one_of(st.floats(), st.decimals(), st.text()), unit=st.sampled_from(["USD", "credits", ""]))
 @example(number=0.1 + 0.2, unit="USD")
-@example(number=999999999999.9999, unit="USD")
+@example(number=999999999.9999, unit="USD")
 def test_no_number_breaks_an_amount(number: float | str | Decimal, unit: str) -> None:
     """What it is read as can be written down and read again."""
     amount = amount_of(number, unit)
     if amount is not None:
         assert amount.unit == (unit or UNNAMED)
         assert Amount.parse(str(amount)) == amount
+
+
+def test_whatever_gateways_report_can_be_added_up() -> None:
+    """A report of videos that are paid for never fails at a sum."""
+    most = amount_of("999999999.999999999999", "USD")
+    assert most is not None
+    assert Amount.parse(told(total([most] * 10_000))).value == most.value * 10_000
