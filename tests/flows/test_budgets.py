@@ -107,6 +107,20 @@ async def test_one_video_within_a_budget(sandbox: Sandbox, store: LocalVideoStor
     assert len(sandbox.jobs()) == 1
 
 
+async def test_money_is_counted_at_its_price_and_then_at_its_cost(sandbox: Sandbox, store: LocalVideoStore) -> None:
+    """APIMart charges 1 US dollar for each; the list says 1.20."""
+    account = credentials(sandbox, "apimart", prices=[{"per_video": "1.20 USD"}])
+    with pytest.raises(BatchStoppedError, match=r"3 left out.*4\.00 USD\): 3 videos for 3\.00 USD"):
+        await generate_videos(SIX, account, store, batch="b", max_cost="4 USD")
+    assert len(sandbox.jobs()) == 3, "a fourth might cost 1.20 USD"
+    with pytest.raises(RequestError, match=r"max_cost: .*is in credits, and account apimart is billed in USD"):
+        await generate_videos(SIX, account, store, batch="b", max_cost="40 credits")
+    credits_only = credentials(sandbox, "jimmyai", prices=[{"per_video": "5 credits"}])
+    with pytest.raises(RequestError, match=r"has recorded 3\.00 USD"):
+        await generate_videos(["new"], credits_only, store, batch="b", max_cost="40 credits")
+    assert len(sandbox.jobs()) == 3
+
+
 async def test_a_limit_that_cannot_be_kept_is_refused_before_anything_is_spent(
     sandbox: Sandbox, store: LocalVideoStore
 ) -> None:
