@@ -40,6 +40,7 @@ def usage(**facts: Any) -> dict[str, Any]:
         ({KEY: usage(), STATUS: {"data": {"quota_per_unit": 0}}}, "0.50 USD"),
         ({KEY: usage(total_available=-3)}, "0.00 USD"),
         ({KEY: usage(unlimited_quota=True)}, "None"),
+        ({KEY: usage(unlimited_quota=None)}, "None"),  # nothing says that it has a limit
         ({KEY: usage(total_available="x")}, "None"),
         ({KEY: {"data": []}, LIMIT: {"hard_limit_usd": 20}, USED: {"total_usage": 150.5}}, "18.495 USD"),
         ({LIMIT: {"hard_limit_usd": 1}, USED: {"total_usage": 150}}, "0.00 USD"),
