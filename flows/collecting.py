@@ -23,6 +23,7 @@ from prefect_omnivideo.flows.run.fan_out import Accounts, fan_out
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds, Text
+from prefect_omnivideo.flows.run.spent import Spent
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import finish_video, look_up
 from prefect_omnivideo.tasks.events import open_records
@@ -59,21 +60,26 @@ async def collect_videos(
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
     accounts, name = as_accounts(credentials), ""
-    records = open_records(store)
+    records, spent = open_records(store), Spent()
 
     def may_be_found(record: VideoRecord) -> bool:
         """Whether the gateway's console may show its outcome."""
         consoles = [account for account in accounts if account.console() and is_owner(record, account.account())]
         return record.state is VideoState.UNKNOWN and bool(consoles)
 
+    def needs_work(record: VideoRecord) -> bool:
+        """Whether the sweep has to do with it; the cost of all others is counted."""
+        needed = is_open(record) or may_be_found(record)
+        if not needed:
+            spent.count([record])
+        return needed
+
     if batch:
         name = batch_from(await origin_of_run(), batch)
         found = await on_records(lambda: sorted(records.batch(name), key=_order))
         outcomes: dict[str, Outcome] = {name: _outcome(name, records, found)}
     else:
-        found = await on_records(
-            lambda: sorted((r for r in records.all() if is_open(r) or may_be_found(r)), key=_order)
-        )
+        found = await on_records(lambda: sorted(filter(needs_work, records.all()), key=_order))
         names = dict.fromkeys(record.batch for record in found)
         outcomes = {name: _outcome(name, records, [r for r in found if r.batch == name]) for name in names}
 
@@ -94,11 +100,13 @@ async def collect_videos(
         outcomes[record.batch].give_up(record.request, error)
 
     await fan_out(((record, owners(record)) for record in found), accounts, collect, give_up=give_up)
-    return (
-        await outcomes[name].conclude(accounts)
-        if batch
-        else await _conclude_all(outcomes.values(), accounts, records.store)
-    )
+    if batch:
+        return await outcomes[name].conclude(accounts)
+    whole, problems = await _conclude_all(outcomes.values(), accounts, records.store)
+    await spent.show(found, whole.records)
+    if problems:
+        raise _failure(problems, whole)
+    return whole
 
 
 def _outcome(batch: str, records: Records, found: Sequence[VideoRecord]) -> Outcome:
@@ -111,12 +119,8 @@ def _order(record: VideoRecord) -> Order:
 
 async def _conclude_all(
     outcomes: Iterable[Outcome], accounts: Sequence[GatewayCredentials], store: ObjectStore
-) -> BatchReport:
-    """The reports of several batches in one, whose gallery is the start page of the store.
-
-    Raises:
-        BatchFailedError: as for one of them.
-    """
+) -> tuple[BatchReport, Sequence[BatchFailedError]]:
+    """The reports of several batches in one, whose gallery is the start page of the store; and what failed."""
     reports: list[BatchReport] = []
     problems: list[BatchFailedError] = []
     for outcome in outcomes:
@@ -130,12 +134,15 @@ async def _conclude_all(
         records=PackedRecords(each for report in reports for each in report.records.packed),
         gallery=await _start_page(store),
     )
-    if problems:
-        incomplete = any(isinstance(error, BatchIncompleteError) for error in problems)
-        kind = BatchIncompleteError if incomplete else BatchFailedError
-        told = " ".join(f"{error.report.batch}: {error}" for error in problems)
-        raise kind(f"{told}{whereabouts(whole)}", whole)
-    return whole
+    return whole, problems
+
+
+def _failure(problems: Sequence[BatchFailedError], whole: BatchReport) -> BatchFailedError:
+    """The failures of several batches in one."""
+    incomplete = any(isinstance(error, BatchIncompleteError) for error in problems)
+    kind = BatchIncompleteError if incomplete else BatchFailedError
+    told = " ".join(f"{error.report.batch}: {error}" for error in problems)
+    return kind(f"{told}{whereabouts(whole)}", whole)
 
 
 async def _start_page(store: ObjectStore) -> str | None:

@@ -43,10 +43,14 @@ class Amount(BaseModel, frozen=True, extra="forbid"):
 
     def __str__(self) -> str:
         """Such as "12.50 USD": at least two decimals of a currency, without zeros behind those."""
-        places = 0 if self.unit == "credits" else 2
-        shown = f"{self.value.normalize():f}"
-        decimals = len(shown.partition(".")[2])
-        return f"{self.value:.{max(places, decimals)}f} {self.unit}"
+        return f"{number(self.value, self.unit)} {self.unit}"
+
+
+def number(value: Decimal, unit: str) -> str:
+    """The number of an amount, without its unit; at least two decimals of a currency, without zeros behind those."""
+    whole, _, decimals = f"{value:f}".partition(".")
+    decimals = decimals.rstrip("0").ljust(0 if unit == "credits" else 2, "0")
+    return f"{whole}.{decimals}" if decimals else whole
 
 
 def amount_of(number: float | str | Decimal | None, unit: str) -> Amount | None:

@@ -169,9 +169,9 @@ class Records:
         """Whether the batch holds a record."""
         return any(True for _ in self._names(batch))
 
-    def all(self) -> Iterator[VideoRecord]:
-        """The records of all batches, in the order of their names, read lazily."""
-        return self._read(self._names(None))
+    def all(self, unreadable: Callable[[StoreError], object] | None = None) -> Iterator[VideoRecord]:
+        """The records of all batches, in the order of their names, read lazily; `unreadable` as above."""
+        return self._read(self._names(None), unreadable)
 
     def batches(self) -> Iterator[str]:
         """The batches that hold at least one record, each once."""

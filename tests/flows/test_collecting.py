@@ -2,16 +2,22 @@
 
 from collections import Counter
 from unittest.mock import AsyncMock
+from uuid import UUID
 
 import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.client.client import GatewayClient
 from prefect_omnivideo.core.gateways.specification import Answer, HttpCall
 from prefect_omnivideo.core.records import resolve as settle
-from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.model import VideoRecord, VideoState, now
 from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.reports.spending import Spending
+from prefect_omnivideo.core.storage.base import ETag
+from prefect_omnivideo.core.storage.folder import Folder
 from prefect_omnivideo.flows import BatchFailedError, BatchIncompleteError, collect_videos, generate_videos
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.sandbox import Sandbox
@@ -65,6 +71,65 @@ async def test_every_batch_with_open_videos_is_collected(
     assert (store.folder / "daily/2/index.html").read_text().count('aria-label="Play ') == 2
     assert len((await collect_videos(None, account, store)).records) == 0, "nothing is left"
     assert bill(slow_sandbox) == Counter({"one": 1, "two": 1, "three": 1})
+
+
+async def spending(run_id: UUID | None) -> list[str]:
+    """The pages about spending of a run."""
+    assert run_id is not None
+    async with get_client() as client:
+        artifacts = await client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
+        )
+    return [str(artifact.data) for artifact in artifacts if artifact.key == "omnivideo-spending"]
+
+
+async def test_a_sweep_of_all_batches_shows_what_the_store_did_cost(
+    slow_sandbox: Sandbox, held: Held, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    read = Folder.read
+    account = credentials(slow_sandbox, "apimart")
+    for number in (1, 2):
+        await generate_videos(
+            [f"video {number}"], account, store, batch=f"daily/{number}", deadline=0.01, return_state=True
+        )
+    waiting = await collect_videos(None, account, store, deadline=0.01, return_state=True)
+    (page,) = await spending(waiting.state_details.flow_run_id)
+    assert "| in all | unknown | 0 | 0.0 | unknown |" in page
+    held.finish()
+    assert len((await collect_videos("daily/1", account, store)).stored) == 1
+    one = await collect_videos("daily/1", account, store, return_state=True)
+    assert await spending(one.state_details.flow_run_id) == [], "one batch is not the store"
+
+    def counting(folder: Folder, name: str) -> tuple[bytes, ETag] | None:
+        reads.append(name)
+        return read(folder, name)
+
+    monkeypatch.setattr(Folder, "read", counting)
+    swept = await collect_videos(None, account, store, return_state=True)
+    assert Counter(name for name in reads if name.startswith("daily/1/")).most_common(1)[0][1] == 1, "read once"
+    (page,) = await spending(swept.state_details.flow_run_id)
+    assert "| in all | USD | 2 | " in page, "a video of an earlier run and one of this"
+    assert f"{now():%Y-%m-%d} 2.00 █" in page
+    assert slow_sandbox.charged() == {"USD": "2.0"}
+
+
+async def test_a_spending_that_cannot_be_counted_stops_no_sweep(
+    slow_sandbox: Sandbox, held: Held, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = credentials(slow_sandbox, "apimart")
+    for number in (1, 2):
+        await generate_videos([f"video {number}"], account, store, batch=f"b{number}", deadline=0.01, return_state=True)
+    held.finish()
+    await collect_videos("b1", account, store)
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("no sums today")
+
+    monkeypatch.setattr(Spending, "add", fails)
+    swept = await collect_videos(None, account, store, return_state=True)
+    assert swept.is_completed()
+    assert await spending(swept.state_details.flow_run_id) == [], "a part would look like the whole"
 
 
 async def test_a_lost_answer_is_settled_by_a_person(sandbox: Sandbox, store: LocalVideoStore) -> None:
