@@ -24,6 +24,7 @@ SHARED = {
     "blocks": "prefect",
     "flows": "prefect",
     "chaos": "prefect",
+    "docs": "prefect",
     "browser": "browser",
 }
 """Folder -> the server that its tests share; what takes longest first."""

@@ -1,10 +1,9 @@
-"""Every command that is printed or written for people runs as it stands, whatever folder and batch are called."""
+"""Every command that is printed for people runs as it stands, whatever folder and batch are called."""
 
 import html
 import logging
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,6 @@ from prefect_omnivideo.core.reports.commands import TASK_ID, jobs_command
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.storage.folder import Folder
 from prefect_omnivideo.flows.run.verdict import write_report
-
-ROOT = Path(__file__).parents[2]
 
 
 def unknown(batch: str) -> VideoRecord:
@@ -103,19 +100,6 @@ def test_a_report_without_a_store_prints_no_half_command(scene: Scene) -> None:
     page = scene.report.model_copy(update={"store": None}).markdown()
     assert "omnivideo" not in page
     assert "STORE" not in page
-
-
-def documented() -> Iterator[str]:
-    """The commands of README and docs."""
-    for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")):
-        yield from re.findall(
-            r"(?m)(?:^(?:\$ )?|`|\| )(omnivideo [a-z][^`\n|<]*? [^`\n|<]*?)(?=`|\s+#|$| \||  +<| <)", path.read_text()
-        )
-
-
-@pytest.mark.parametrize("command", sorted(set(documented())))
-def test_the_commands_of_the_documents_have_the_options_of_the_command_line(command: str) -> None:
-    app.parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)
 
 
 def test_a_failed_trial_prints_how_to_see_its_record(

@@ -1,6 +1,5 @@
 """The sheets of the documents, with the accounts of the deployments that they are shown for."""
 
-import re
 from typing import Any
 
 import pytest
@@ -13,10 +12,9 @@ from prefect_omnivideo.core.sheets.expansion import expand
 from prefect_omnivideo.core.sheets.readers import read_table
 from prefect_omnivideo.core.sheets.source import SheetFile
 from tests.deployments.stage import ROOT
+from tests.docs.snippets import snippets
 
-SAMPLES = dict(
-    re.findall(r"```(csv|yaml)\n((?:prompt,|template:).*?)```", (ROOT / "docs/deployments.md").read_text(), re.S)
-)
+SAMPLES = {each.kind: each.text for each in snippets("csv", "yaml") if each.text.startswith(("prompt,", "template:"))}
 DEPLOYMENTS: dict[str, dict[str, Any]] = {
     each["name"]: each for each in yaml.safe_load((ROOT / "deployments/prefect.yaml").read_text())["deployments"]
 }
