@@ -14,7 +14,9 @@ from prefect_omnivideo.core.reports.templating import render
 DAYS_PLOTTED = 30
 _BAR = 32
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_PERIODS = (("today", 1), ("last 7 days", 7), ("last 30 days", 30))
+_PERIODS = (("today", 1), ("7 days", 7), ("30 days", 30))
+_ON_PAGE = ("unit", "videos", "cost", "per second", "without video", "cost unknown", "difference")
+"""More columns are wider than a page of Prefect's UI."""
 
 
 COLUMNS = (
@@ -43,8 +45,8 @@ def spending_page(days: Sequence[Line], today: date) -> str:
     return render(
         "spending.md",
         today=today,
-        columns=COLUMNS,
-        rows=[(name, *cells(line)) for name, line in [*sums, *(("in all", line) for line in totals(days))]],
+        columns=_ON_PAGE,
+        rows=[(name, *_on_page(line)) for name, line in [*sums, *(("in all", line) for line in totals(days))]],
         notes=notes(days),
         plots=[(unit_name(unit), _plot([line for line in recent if line.unit == unit], today)) for unit in plotted],
     )
@@ -65,6 +67,11 @@ def cells(line: Line) -> list[str]:
         _money(line.estimate, line.unit),
         _money(line.difference, line.unit),
     ]
+
+
+def _on_page(line: Line) -> list[str]:
+    shown = dict(zip(COLUMNS, cells(line), strict=True))
+    return [shown[column] for column in _ON_PAGE]
 
 
 def notes(lines: Sequence[Line]) -> list[str]:
