@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
+from prefect.blocks.core import Block
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -26,6 +27,7 @@ from tests.deployments.stage import START, Server, prefect_server, process, unti
 MILLISECONDS = 40_000  # nothing waits that long on an idle machine
 expect.set_options(timeout=MILLISECONDS)
 VIDEOS, SHEET = "Generate videos/laptop", "Generate videos from a sheet/laptop"
+RESOLVE = "Resolve videos/laptop"
 
 BATCH = "autumn"
 PROMPTS = [
@@ -53,13 +55,14 @@ LIVE = (
 
 @dataclass(frozen=True)
 class Stage:
-    """Everything that runs, and the ids of the two deployments of `serve.py`."""
+    """Everything that runs, and the ids of the deployments of `serve.py`."""
 
     server: Server
     sandbox: Sandbox
     browser: Browser
     videos: str
     sheet: str
+    resolve: str
     hostile: FlowRun
     """A run over a sheet of hostile prompts, started when the stage was."""
 
@@ -104,21 +107,27 @@ def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Generat
     (home / "prompts.csv").write_text(sheet)
     with prefect_server(home) as server, running(Settings(latency=0.5)) as sandbox:
         server.wait()
-        with ThreadPoolExecutor(1) as elsewhere:  # the event loop of playwright would be in the way
-            elsewhere.submit(_save_blocks, server, sandbox).result()
+        save_block(server, "prod", credentials(sandbox, "apimart"))
+        save_block(server, "videos", LocalVideoStore(folder=home / "videos"))
         with process([sys.executable, "deployments/serve.py"], server.environment, home / "serve.log") as serving:
-            until(lambda: server.knows(SHEET) or serving.poll() is not None, START)
+            until(lambda: server.knows(RESOLVE) or serving.poll() is not None, START)
             with server.client() as client:
-                videos, sheet_id = (str(client.read_deployment_by_name(name).id) for name in (VIDEOS, SHEET))
+                names = (VIDEOS, SHEET, RESOLVE)
+                videos, sheet_id, resolve = (str(client.read_deployment_by_name(name).id) for name in names)
                 client.pause_deployment(sheet_id)  # its schedule must not join in at the full hour
             hostile = server.start(SHEET, {"batch": "hostile"})
-            yield Stage(server, sandbox, browser, videos, sheet_id, hostile)
+            yield Stage(server, sandbox, browser, videos, sheet_id, resolve, hostile)
 
 
-def _save_blocks(server: Server, sandbox: Sandbox) -> None:
-    with temporary_settings({PREFECT_API_URL: server.api}):
-        credentials(sandbox, "apimart").save("prod")
-        LocalVideoStore(folder=server.home / "videos").save("videos")
+def save_block(server: Server, name: str, block: Block) -> None:
+    """Save a block, in a thread of its own: the event loop of playwright would be in the way."""
+
+    def save() -> None:
+        with temporary_settings({PREFECT_API_URL: server.api}):
+            block.save(name)
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(save).result()
 
 
 @pytest.fixture
