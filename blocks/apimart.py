@@ -29,7 +29,7 @@ class APIMartCredentials(GatewayCredentials):
 
     _block_type_name = "OmniVideo APIMart Credentials"
     _block_type_slug = "apimart-credentials"
-    _logo_url: ClassVar[Any] = logo("apimart")
+    _logo_url: ClassVar[Any] = logo("apimart", like="secret")
     _gateway_name: ClassVar[str] = "apimart"
 
     base_url: BaseURL = "https://api.apimart.ai"

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 from prefect.blocks.core import Block
 from pydantic import Field, field_validator, model_validator
 
-from prefect_omnivideo.blocks.home import documentation
+from prefect_omnivideo.blocks.home import documentation, logo
 from prefect_omnivideo.core.budget.budget import Budget, of_block
 from prefect_omnivideo.core.budget.usage import Limit
 from prefect_omnivideo.core.errors import refuse
@@ -37,6 +37,7 @@ class VideoBudget(Block):
 
     _block_type_name = "OmniVideo Budget"
     _block_type_slug = "video-budget"
+    _logo_url: ClassVar[Any] = logo("budget", like="secret")
     _documentation_url: ClassVar[Any] = documentation()
 
     amount: str = Field(

@@ -29,7 +29,7 @@ class JimmyAICredentials(GatewayCredentials):
 
     _block_type_name = "OmniVideo JimmyAI Credentials"
     _block_type_slug = "jimmyai-credentials"
-    _logo_url: ClassVar[Any] = logo("jimmyai")
+    _logo_url: ClassVar[Any] = logo("jimmyai", like="secret")
     _gateway_name: ClassVar[str] = "jimmyai"
 
     base_url: BaseURL = "https://www.jimmyai.cn"

@@ -32,7 +32,7 @@ class OmniRoutersCredentials(NewApiCredentials):
 
     _block_type_name = "OmniVideo OmniRouters Credentials"
     _block_type_slug = "omnirouters-credentials"
-    _logo_url: ClassVar[Any] = logo("omnirouters")
+    _logo_url: ClassVar[Any] = logo("omnirouters", like="secret")
     _gateway_name: ClassVar[str] = "omnirouters"
 
     base_url: BaseURL = "https://omnirouters.com"

@@ -32,7 +32,7 @@ class SoraCompatibleCredentials(NewApiCredentials):
 
     _block_type_name = "OmniVideo Sora-compatible Credentials"
     _block_type_slug = "sora-credentials"
-    _logo_url: ClassVar[Any] = logo("sora")
+    _logo_url: ClassVar[Any] = logo("sora", like="secret")
     _gateway_name: ClassVar[str] = "sora"
 
     submit_as: Literal["json", "form"] = Field(

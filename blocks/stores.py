@@ -86,7 +86,7 @@ class LocalVideoStore(VideoStore):
 
     _block_type_name = "OmniVideo Local Store"
     _block_type_slug = "local-video-store"
-    _logo_url: ClassVar[Any] = logo("local-store")
+    _logo_url: ClassVar[Any] = logo("local-store", like="filesystem")
 
     folder: Path = Field(
         description="Absolute path of the folder for the videos; created if it does not exist. Every worker must see "
@@ -148,7 +148,7 @@ class S3VideoStore(VideoStore):
 
     _block_type_name = "OmniVideo S3 Store"
     _block_type_slug = "s3-video-store"
-    _logo_url: ClassVar[Any] = logo("s3-store")
+    _logo_url: ClassVar[Any] = logo("s3-store", like="filesystem")
 
     bucket: Annotated[
         str, Matches(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "must be the name alone, such as my-videos, without s3:// or /")

@@ -31,7 +31,7 @@ class TwelveAICredentials(NewApiCredentials):
 
     _block_type_name = "OmniVideo 12AI Credentials"
     _block_type_slug = "twelveai-credentials"
-    _logo_url: ClassVar[Any] = logo("twelveai")
+    _logo_url: ClassVar[Any] = logo("twelveai", like="secret")
     _gateway_name: ClassVar[str] = "12ai"
 
     base_url: BaseURL = "https://cdn.12ai.org"

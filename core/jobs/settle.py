@@ -61,7 +61,7 @@ async def settle(
     match decision:
         case "found":
             if account:
-                said = f"{await _known(account, before, given)}\n"
+                said = f"{await _known(account, before, given)}. "
             record = await on_records(decisions.accept, records, key, batch, given)
         case "ask again":
             record = await on_records(decisions.ask_again, records, key, batch)
