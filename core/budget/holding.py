@@ -120,9 +120,8 @@ class Holding:
         self.spent = self.spent - before + after
 
     def lose(self) -> None:
-        """Others have counted what was used: nothing may be sent under it, and nothing of it counts here."""
+        """Others have counted what was used: nothing may be sent under it."""
         self.lost, self.until = True, -math.inf
-        self.spent = self.pending = self.unused = ZERO
 
 
 class Written(NamedTuple):

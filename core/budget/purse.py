@@ -30,6 +30,11 @@ _PATIENCE = 2.5
 """Leases to wait for what others may give back."""
 
 
+def enough() -> float:
+    """Seconds that a submission may take from the claim until it is sent: less than that is not reserved."""
+    return LEASE_SECONDS / 4
+
+
 class Purse:
     """What this process holds of one budget.
 
@@ -72,12 +77,12 @@ class Purse:
         Raises:
             StoreError: the ledger cannot be read or written.
         """
-        if self.holding.take(price):
+        if self._has(price):
             return self._taken()
         self._waiting += 1
         try:
             async with self._turn:
-                if self.holding.take(price):
+                if self._has(price):
                     return self._taken()
                 if self._was_refused(price):
                     return None
@@ -140,6 +145,10 @@ class Purse:
             return page.having(name, current.model_copy(update={"ended": True}))
 
         return step
+
+    def _has(self, price: Usage) -> bool:
+        """Reserve from what is leased; a lease that could not be renewed in time is renewed first."""
+        return self.holding.left >= enough() and self.holding.take(price)
 
     def _taken(self) -> Holding:
         self._taken_at = self._clock()

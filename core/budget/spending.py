@@ -90,7 +90,7 @@ class Spending:
             amount: what it counts as until its cost is known; None if its price is unknown.
         """
         covering = [budget for budget in self.budgets if budget.covers(account)]
-        return Ticket(amount, partial(self._take, covering), enough=purses.LEASE_SECONDS / 4)
+        return Ticket(amount, partial(self._take, covering), enough=purses.enough())
 
     async def opens(self, wanted: Iterable[tuple[str, Amount | None]]) -> bool:
         """Whether there is room for one of these submissions, after waiting for what others may give back soon.

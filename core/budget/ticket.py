@@ -81,8 +81,10 @@ class Ticket:
         found = usage_of_reservation(record, self._id)
         if self._is_settled:
             return
-        if found is None or (found.is_final and not found.is_sent and self._counted is None):
+        if self._counted is None and (found is None or (found.is_final and not found.is_sent)):
             self.release()
+            return
+        if found is None:  # somebody removed the record: what was submitted still counts
             return
         for holding in self._holdings:
             if holding.lost:  # the records were counted by others

@@ -52,7 +52,7 @@ class Usage(BaseModel):
         )
 
     def __bool__(self) -> bool:
-        return bool(self.videos or self.amounts or self.unpriced)
+        return bool(self.videos)
 
     def covers(self, other: Usage) -> bool:
         """Whether `other` can be taken from it."""

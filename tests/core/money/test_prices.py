@@ -41,6 +41,12 @@ def test_the_first_price_that_fits_counts(kind: Kind, told: str) -> None:
     assert (str(quote.amount) if quote.amount else quote.note) == told
 
 
+@pytest.mark.parametrize(("seconds", "fits"), [("3.9", False), ("4", True), ("8", True), ("8.1", False)])
+def test_both_ends_of_a_range_belong_to_it(seconds: str, fits: bool) -> None:
+    ranged = prices({"min_seconds": 4, "max_seconds": 8, "per_video": "1 USD"})
+    assert bool(ranged.quote(Kind("any", Decimal(seconds))).amount) is fits
+
+
 def test_what_does_not_change_the_price_may_stay_open() -> None:
     same = prices({"resolution": "720p", "per_video": "1 USD"}, {"per_video": "1.00 USD"})
     assert str(same.quote(Kind("any")).amount) == "1.00 USD"

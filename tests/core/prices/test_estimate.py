@@ -9,10 +9,11 @@ from pydantic import SecretStr
 
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.gateways.registry import get_gateway
-from prefect_omnivideo.core.money.amount import Amount
+from prefect_omnivideo.core.money.amount import Amount, told
 from prefect_omnivideo.core.money.prices import Kind, PriceList, Quote
 from prefect_omnivideo.core.prices.estimate import AccountPrices, Estimate, Source, estimate, total_of
 from prefect_omnivideo.core.prices.kind import kind_of
+from prefect_omnivideo.core.prices.outlook import outlook
 from prefect_omnivideo.core.request import VideoRequest
 
 
@@ -67,6 +68,16 @@ OTHER = prices("9 USD", model="other")
 def test_the_best_source_that_has_a_price_counts(known: AccountPrices, found: tuple[object, ...]) -> None:
     given = estimate(REQUEST, account(), {"prod": known})
     assert (str(given.amount), given.source, given.as_of) == found
+
+
+def test_each_account_has_its_own_prices_and_its_own_share() -> None:
+    """What only one account can make is charged there at least; the rest, at most."""
+    prod, other = account(), account("other")
+    book = {"other": AccountPrices(prices("2 USD")), "prod": AccountPrices(prices("1 USD"))}
+    found = outlook([(REQUEST, [prod, other]), (REQUEST, [prod]), (REQUEST, [other]), (REQUEST, [])], book)
+    assert found.videos == 3
+    assert [told(found.most(name)) for name in ("prod", "other")] == ["2.00 USD", "4.00 USD"]
+    assert [told(found.least(name)) for name in ("prod", "other")] == ["1.00 USD", "2.00 USD"]
 
 
 def test_unknown_says_why() -> None:
