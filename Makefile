@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 # A new file in the package means a new link in the strict editable install.
 FILES := $(VENV)/.files
 
-.PHONY: setup demo check test unit lint types mypy pyright bench chaos workers screenshots lock clean FORCE
+.PHONY: setup demo check test unit lint types mypy pyright bench chaos month workers screenshots lock clean FORCE
 
 setup: $(VENV)/.installed
 
@@ -62,6 +62,9 @@ bench: setup
 
 chaos: setup
 	@$(BIN)/python -m bench.chaos
+
+month: setup
+	@$(BIN)/python -m bench.month
 
 # Needs PostgreSQL (Debian: postgresql).
 workers: setup

@@ -212,7 +212,8 @@ def _seconds(record: VideoRecord) -> Decimal | None:
 
 
 def _day(attempt: Attempt) -> date:
-    return (attempt.submitted_at or attempt.started_at).astimezone(UTC).date()
+    """When it was sent, as budgets count it: a person may learn the task id, and so give it to the record, later."""
+    return attempt.started_at.astimezone(UTC).date()
 
 
 def _group(by: By | None, record: VideoRecord, attempt: Attempt, day: date) -> str:

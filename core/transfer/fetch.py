@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from prefect_omnivideo.core.answers.links import is_inline
 from prefect_omnivideo.core.errors import TransferError
+from prefect_omnivideo.core.records.model import now
 from prefect_omnivideo.core.threads import TRANSFERS_IN_FLIGHT
 from prefect_omnivideo.core.tls import tls
 from prefect_omnivideo.core.transfer.url_policy import check_link, check_peer, origin, proxy_for, safe_url, same_origin
@@ -53,7 +54,7 @@ class Source:
     @property
     def has_expired(self) -> bool:
         """Whether the link has expired."""
-        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+        return self.expires_at is not None and self.expires_at <= now()
 
 
 class Fetched(NamedTuple):

@@ -143,11 +143,16 @@ def test_a_length_that_cannot_be_is_unknown(length: Any) -> None:
 
 def test_days_are_in_utc_and_a_submission_counts_when_it_was_made() -> None:
     night = datetime(2026, 8, 2, 1, 30, tzinfo=timezone(timedelta(hours=2)))
-    early = made(attempt(task_id="a", cost="1 USD", started_at=night, submitted_at=night))
-    late = made(attempt(task_id="b", cost="2 USD", started_at=night, submitted_at=night + timedelta(hours=1)))
+    early = made(attempt(task_id="a", cost="1 USD", started_at=night))
+    late = made(attempt(task_id="b", cost="2 USD", started_at=night + timedelta(hours=1)))
     by_day = lines_of(early, late, by="day")
     assert [(line.group, line.cost) for line in by_day] == [("2026-08-01", 1), ("2026-08-02", 2)]
     assert [line.cost for line in lines_of(early, late, since=date(2026, 8, 2))] == [2]
+
+
+def test_a_submission_counts_when_it_was_sent_although_its_task_id_became_known_days_later() -> None:
+    resolved = made(attempt(task_id="a", cost="1 USD", started_at=MOMENT, submitted_at=MOMENT + timedelta(days=9)))
+    assert [line.group for line in lines_of(resolved, by="day")] == [f"{MOMENT:%F}"]
 
 
 def test_only_the_submissions_since_then_count() -> None:
