@@ -16,6 +16,7 @@ from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.sheets.kept import KeptPrompts, load
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.approval import AskAbove, approve
 from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice, Work, budgeted
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.fan_out import eligible, fan_out
@@ -58,6 +59,7 @@ async def generate_videos(
     max_videos: MaxVideos = 0,
     budgets: Sequence[VideoBudget] = (),
     unknown_price: UnknownPrice = "highest",
+    ask_above: AskAbove = "",
 ) -> BatchReport:
     """Make a list of videos and store them, paying once for each even when runs are interrupted.
 
@@ -78,6 +80,8 @@ async def generate_videos(
         budgets: Saved budgets that this batch shares with others. Empty: none.
         unknown_price: With a limit on money, what a video of unknown price counts as: the highest known price of its
             account, or nothing is submitted (stop). Without any known price nothing is submitted either.
+        ask_above: Ask a person, through a form of this UI, before submitting more than so much at once: 20 USD, 300
+            credits or 50 videos. A cost that is not known is more. Empty: never ask.
 
     Returns:
         The state of every video of the run.
@@ -88,13 +92,14 @@ async def generate_videos(
         BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be
             stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
-        BatchStoppedError: videos were left out as a budget is reached. The run ends as Budget reached, which is a
-            failure; the next one continues.
+        BatchStoppedError: videos were left out as a budget is reached, or as nobody approved them. The run ends as
+            Budget reached, Trial made or Stopped, which are failures; the next one continues.
     """
     if isinstance(prompts, KeptPrompts):
         prompts = await on_records(load, prompts, store.open())
     requests = [as_request(prompt) for prompt in prompts]
-    name, terms = batch_from(await origin_of_run(), batch), Terms(max_cost, max_videos, budgets, unknown_price)
+    name = batch_from(await origin_of_run(), batch)
+    terms = Terms(max_cost, max_videos, budgets, unknown_price, ask_above)
     return await run_batch(requests, as_accounts(credentials), store, name, deadline, terms)
 
 
@@ -123,7 +128,7 @@ async def run_batch(
     """Make the videos of a batch within a flow run; see `generate_videos` for what it returns and raises.
 
     Args:
-        terms: the budgets of the run.
+        terms: the budgets of the run, and what to ask about.
         skipped: rows of a sheet that were left out, with the reasons, for the report.
         first: place of the first request, if the list is not this run's own.
     """
@@ -152,6 +157,9 @@ async def run_batch(
         for request, able in zip(wanted, accounts_of, strict=True)
     }
     able_of = {request.key: able for request, able in zip(wanted, accounts_of, strict=True)}
+    decision = await approve(terms.ask_above, batch, records, list(work.values()), book, spending)
+    if decision.stops:
+        return await outcome.conclude(accounts, skipped, spending, decision=decision)
 
     async with budgeted(terms, batch, records, list(work.values()), book) as budget:
 
@@ -173,9 +181,9 @@ async def run_batch(
                 model=lambda request: request.model or "",
             )
 
-        await make_all(wanted)
+        await make_all(request for request in wanted if request.key not in decision.held)
         # What was reserved for others may have been given back, or cost less than expected.
         while (left := outcome.left_out) and await budget.opens(work[request.key] for request in left):
             await make_all(outcome.readmitted())
         used = await budget.used() if outcome.left_out else ()
-    return await outcome.conclude(accounts, skipped, spending, used)
+    return await outcome.conclude(accounts, skipped, spending, used, decision)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Annotated, Any
 
 from prefect.client.schemas.objects import FlowRun
@@ -23,6 +24,7 @@ from prefect_omnivideo.core.sheets.expansion import OnBadRow
 from prefect_omnivideo.core.sheets.source import name_of
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts
+from prefect_omnivideo.flows.run.approval import AskAbove, approve
 from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice, Work, check_budgets, used_of
 from prefect_omnivideo.flows.run.cancelling import cancel_shards
 from prefect_omnivideo.flows.run.ending import (
@@ -38,8 +40,8 @@ from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds, Text
 from prefect_omnivideo.flows.run.progress import Progress, show_report
-from prefect_omnivideo.flows.run.spending import prices_of
-from prefect_omnivideo.flows.run.verdict import SHARD_TAG, continues, goes_on, written
+from prefect_omnivideo.flows.run.spending import announce_spending, prices_of
+from prefect_omnivideo.flows.run.verdict import NOBODY_ASKED, SHARD_TAG, asks_again, continues, goes_on, written
 from prefect_omnivideo.flows.sheet import read_sheet
 from prefect_omnivideo.tasks.events import announce_batch, open_records
 
@@ -67,6 +69,7 @@ async def generate_sharded(
     max_videos: MaxVideos = 0,
     budgets: Sequence[VideoBudget] = (),
     unknown_price: UnknownPrice = "highest",
+    ask_above: AskAbove = "",
 ) -> BatchReport:
     """Make the videos of a long sheet with many workers, each shard in a separate flow run.
 
@@ -94,6 +97,8 @@ async def generate_sharded(
         budgets: Saved budgets that this batch shares with others. Empty: none.
         unknown_price: With a limit on money, what a video of unknown price counts as: the highest known price of its
             account, or nothing is submitted (stop). Without any known price nothing is submitted either.
+        ask_above: Ask a person, through a form of this UI, before submitting more than so much at once: 20 USD, 300
+            credits or 50 videos. A cost that is not known is more. Empty: never ask.
 
     Returns:
         The state of every video of the batch.
@@ -103,8 +108,8 @@ async def generate_sharded(
         BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be
             stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome, or a shard failed.
-        BatchStoppedError: videos were left out as a budget is reached. The run ends as Budget reached, which is a
-            failure; the next one continues.
+        BatchStoppedError: videos were left out as a budget is reached, or as nobody approved them. The run ends as
+            Budget reached, Trial made or Stopped, which are failures; the next one continues.
     """
     log = get_run_logger()
     accounts, origin = as_accounts(credentials), await origin_of_run()
@@ -123,21 +128,29 @@ async def generate_sharded(
         "unknown_price": unknown_price,
     }
     expansion = await on_records(read_sheet, location, store, template or None, accounts, on_bad_row, None)
-    terms, records = Terms(max_cost, max_videos, budgets, unknown_price), open_records(store)
-    if terms.has_amount:
+    terms, records = Terms(max_cost, max_videos, budgets, unknown_price, ask_above), open_records(store)
+    decision = NOBODY_ASKED
+    spending: tuple[str, ...] = ()
+    if terms.has_amount or ask_above:
         able = await on_records(eligible, expansion.requests, accounts, records.store)
         work = [
             Work(r, [accounts[index] for index in found]) for r, found in zip(expansion.requests, able, strict=True)
         ]
-        await check_budgets(terms, name, records, work, await prices_of(accounts, records.store))
-    offsets = range(0, len(expansion.requests), shard_size)
-    log.info("sheet %s: %d videos in %d shards", name_of(location), len(expansion.requests), len(offsets))
+        book = await prices_of(accounts, records.store)
+        await check_budgets(terms, name, records, work, book)
+        spending = await announce_spending(expansion.requests, able, accounts, book, records, name, log)
+        decision = await approve(ask_above, name, records, work, book, spending)
+    # A shard makes a range: a trial ends with the last video that was approved.
+    approved = [] if decision.stops else list(takewhile(lambda r: r.key not in decision.held, expansion.requests))
+    offsets = range(0, len(approved), shard_size)
+    log.info("sheet %s: %d videos in %d shards", name_of(location), len(approved), len(offsets))
     progress, room, done = Progress(max(1, len(offsets))), asyncio.Semaphore(shards_in_flight), 0
 
     async def run(offset: int) -> str:
         nonlocal done
         async with room:
-            problem = await _run_shard(deployment, name, {**shared, "offset": offset, "limit": shard_size}, log)
+            size = min(shard_size, len(approved) - offset) if decision.held else shard_size
+            problem = await _run_shard(deployment, name, {**shared, "offset": offset, "limit": size}, log)
         done += 1
         await progress.show(done, f"{done} of {len(offsets)} shards done: batch {name}")
         return problem
@@ -147,7 +160,8 @@ async def generate_sharded(
     found = await on_records(lambda: {record_name(record): pack(record) for record in records.batch(name)})
     asked = [name_in(name, request) for request in expansion.requests]
     made = in_order({each: found.pop(each) for each in asked if each in found}, found)
-    missing = sum(each not in made for each in asked)
+    held = sum(request.key in decision.held and name_in(name, request) not in made for request in expansion.requests)
+    missing = sum(each not in made for each in asked) - held
     stopped = BUDGET_REACHED in ends
     report = BatchReport(
         batch=name,
@@ -156,6 +170,9 @@ async def generate_sharded(
         skipped=tuple(expansion.skipped),
         left_out=missing if stopped else 0,
         budgets=await used_of(terms, name, records) if stopped else (),
+        spending=spending,
+        approval=decision.approval,
+        held=held,
     )
     report = await written(records, report, made, log)
     await show_report(report)
@@ -164,12 +181,16 @@ async def generate_sharded(
     if missing and not stopped:
         problems.append(f"{missing} of {len(expansion.requests)} videos were never submitted")
     message = " ".join([report.summary(), *problems])
+    if decision.stops:
+        raise BatchStoppedError(f"{message} {asks_again(report)}{whereabouts(report)}", report)
     if count := len(report.pending):
         raise BatchIncompleteError(f"{message} {goes_on(count, name)}.{whereabouts(report)}", report)
     if problems or report.unresolved:
         raise BatchFailedError(f"{message}{whereabouts(report)}", report)
     if stopped:
         raise BatchStoppedError(f"{message} {continues(report)}{whereabouts(report)}", report)
+    if held:
+        raise BatchStoppedError(f"{message} {asks_again(report)}{whereabouts(report)}", report)
     return report
 
 

@@ -22,6 +22,7 @@ from prefect_omnivideo.core.sheets.source import name_of, read
 from prefect_omnivideo.core.storage.s3 import Bucket
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import as_accounts, run_batch
+from prefect_omnivideo.flows.run.approval import AskAbove
 from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.flow import video_flow
@@ -62,6 +63,7 @@ async def generate_from_sheet(
     max_videos: MaxVideos = 0,
     budgets: Sequence[VideoBudget] = (),
     unknown_price: UnknownPrice = "highest",
+    ask_above: AskAbove = "",
 ) -> BatchReport:
     """Make the videos of a sheet, one for each row, and store them.
 
@@ -87,12 +89,13 @@ async def generate_from_sheet(
         limit: Largest number of videos, from the top of the sheet; for a trial. 0: all.
         dry_run: Only log what would be submitted. Nothing is spent and nothing is written.
         deadline: Seconds to wait for each video. One that takes longer is collected by the next run of the batch.
-
         max_cost: Most money that the batch may cost, over all its runs, such as 20 USD or 300 credits. Empty: no limit.
         max_videos: Most videos to submit for the batch, over all its runs. 0: no limit.
         budgets: Saved budgets that this batch shares with others. Empty: none.
         unknown_price: With a limit on money, what a video of unknown price counts as: the highest known price of its
             account, or nothing is submitted (stop). Without any known price nothing is submitted either.
+        ask_above: Ask a person, through a form of this UI, before submitting more than so much at once: 20 USD, 300
+            credits or 50 videos. A cost that is not known is more. Empty: never ask.
 
     Returns:
         The state of every video, and the rows left out; without videos after a dry run.
@@ -103,11 +106,11 @@ async def generate_from_sheet(
         BatchIncompleteError: a video was paid for and is not in the store yet: it still runs, or could not be
             stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
-        BatchStoppedError: videos were left out as a budget is reached. The run ends as Budget reached, which is a
-            failure; the next one continues.
+        BatchStoppedError: videos were left out as a budget is reached, or as nobody approved them. The run ends as
+            Budget reached, Trial made or Stopped, which are failures; the next one continues.
     """
     accounts = as_accounts(credentials)
-    terms = Terms(max_cost, max_videos, budgets, unknown_price)
+    terms = Terms(max_cost, max_videos, budgets, unknown_price, ask_above)
     return await make_sheet(sheet, accounts, store, batch, template, on_bad_row, limit, 0, dry_run, deadline, terms)
 
 

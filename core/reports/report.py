@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from prefect_omnivideo.core.money.amount import Amount, told, total
 from prefect_omnivideo.core.records.compact import RecordsField
 from prefect_omnivideo.core.records.model import Attempt, StoredFile, VideoRecord, VideoState, now
+from prefect_omnivideo.core.reports.approval import Approval
 from prefect_omnivideo.core.reports.commands import resolve_commands
 from prefect_omnivideo.core.reports.templating import render
 from prefect_omnivideo.core.reports.wording import moment, reason, title, what_to_do
@@ -43,6 +44,10 @@ class BatchReport(BaseModel):
     """Videos that were not submitted as a budget is reached."""
     budgets: tuple[str, ...] = ()
     """What is used of each budget, where one is reached; a sentence for each."""
+    approval: Approval | None = None
+    """What a person answered who was asked before anything was spent; None if nobody was asked."""
+    held: int = 0
+    """Videos that were not submitted as they were not approved."""
     gallery: str | None = None
     """Address of the gallery, if one was written: its public URL if the store has one."""
     report: str | None = None
@@ -123,10 +128,12 @@ class BatchReport(BaseModel):
         }
         if finished := len(self.finished):
             said["pending"] += f" ({finished} of them finished at the gateway, and not in the store yet)"
-        count = len(self.records) + self.left_out
+        count = len(self.records) + self.left_out + self.held
         parts = [said[state].format(count) for state, count in self.counts.items() if count]
         if self.left_out:
             parts.append(f"{self.left_out} left out as the budget is reached")
+        if self.held:
+            parts.append(f"{self.held} not approved")
         cost = f" Cost so far: {told(self.cost)}." if self.cost else ""
         return f"{count} video{'' if count == 1 else 's'}{': ' if parts else ''}{', '.join(parts)}.{cost}"
 
@@ -168,6 +175,8 @@ class BatchReport(BaseModel):
                 "skipped": list(self.skipped),
                 "left_out": self.left_out,
                 "budgets": list(self.budgets),
+                "approval": self.approval.model_dump(mode="json") if self.approval else None,
+                "held": self.held,
             }
         ).removesuffix(b"\n}\n")
         # Joined once: it may be many megabytes.

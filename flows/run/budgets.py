@@ -32,12 +32,13 @@ UnknownPrice = Literal["highest", "stop"]
 
 
 class Terms(NamedTuple):
-    """What the parameters of a flow say about budgets; see `generate_videos`."""
+    """What the parameters of a flow say about money; see `generate_videos`."""
 
     max_cost: str = ""
     max_videos: int = 0
     budgets: Sequence[VideoBudget] = ()
     unknown_price: UnknownPrice = "highest"
+    ask_above: str = ""
 
     @property
     def has_amount(self) -> bool:

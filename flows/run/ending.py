@@ -10,6 +10,7 @@ from prefect.states import Completed, Failed
 
 from prefect_omnivideo.core.errors import BudgetReachedError, OmniVideoError
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.reports.approval import Answer
 from prefect_omnivideo.core.reports.report import BatchReport
 
 P = ParamSpec("P")
@@ -20,6 +21,10 @@ INCOMPLETE = "Incomplete"
 
 BUDGET_REACHED = "Budget reached"
 """Name of the state, of the type Failed, of a run that left videos out as a budget is reached."""
+TRIAL_MADE = "Trial made"
+"""Name of the state, of the type Failed, of a run that a person approved only the first videos of."""
+STOPPED = "Stopped"
+"""Name of the state, of the type Failed, of a run that nobody approved: it submitted nothing."""
 
 
 class BatchFailedError(OmniVideoError):
@@ -44,7 +49,7 @@ class BatchIncompleteError(BatchFailedError):
 
 
 class BatchStoppedError(BatchFailedError):
-    """A budget is reached, and videos of a batch were left out. Nothing was sent for them; the others are stored."""
+    """Videos were left out as a budget is reached, or as nobody approved them. Nothing was sent for them."""
 
 
 class VideoIncompleteError(OmniVideoError):
@@ -61,8 +66,9 @@ def is_open(record: VideoRecord) -> bool:
 def ends_plainly(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Make the flow run's state tell how it ended: with what, where the report is, and whether work is left.
 
-    Runs that are incomplete, and those that a budget stopped, get a state of their own. An error is a message without a
-    traceback, which would bury what to do. Python callers of the flow still get the report, or the error.
+    Runs that are incomplete, and those that a budget or a person stopped, get a state of their own. An error is a
+    message without a traceback, which would bury what to do. Python callers of the flow still get the report, or the
+    error.
     """
 
     @wraps(work)
@@ -100,17 +106,19 @@ def _name_of(error: OmniVideoError) -> str | None:
     """The name of the state; None: Failed."""
     if isinstance(error, BatchIncompleteError | VideoIncompleteError):
         return INCOMPLETE
+    if isinstance(error, BatchStoppedError) and error.report.approval and not error.report.left_out:
+        return STOPPED if error.report.approval.answer is Answer.STOP else TRIAL_MADE
     return BUDGET_REACHED if isinstance(error, BatchStoppedError | BudgetReachedError) else None
 
 
 def _is_last_try(error: OmniVideoError) -> bool:
     """Whether Prefect treats a returned state as final: it retries only after an error.
 
-    Where a budget is reached it need not try again.
+    Where a budget is reached, or approval is missing, it need not try again.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return False
-    if _name_of(error) == BUDGET_REACHED:
+    if _name_of(error) in (BUDGET_REACHED, TRIAL_MADE, STOPPED):
         return True
     return context.flow_run.run_count > (context.flow_run.empirical_policy.retries or 0)

@@ -14,6 +14,7 @@ from prefect_omnivideo.core.records.compact import Packed, PackedRecords, in_ord
 from prefect_omnivideo.core.records.model import VideoRecord, now
 from prefect_omnivideo.core.records.repository import Records, name_in, record_name
 from prefect_omnivideo.core.redaction import shorten
+from prefect_omnivideo.core.reports.approval import Answer, Decision
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.start_page import Entry, entry_of, list_batch
@@ -29,6 +30,7 @@ from prefect_omnivideo.flows.run.spending import remember_costs
 from prefect_omnivideo.tasks.assets import materialize_batch
 from prefect_omnivideo.tasks.events import announce_batch
 
+NOBODY_ASKED = Decision()
 REASONS_SHOWN = 5
 _HEAD = 4096
 """Bytes of a report that hold its title."""
@@ -103,6 +105,7 @@ class Outcome:
         skipped: tuple[str, ...] = (),
         spending: tuple[str, ...] = (),
         used: tuple[str, ...] = (),
+        decision: Decision = NOBODY_ASKED,
     ) -> BatchReport:
         """Write gallery and report, and return the report.
 
@@ -111,14 +114,15 @@ class Outcome:
             skipped: rows of a sheet that were left out, and why.
             spending: what the run was about to spend, by account.
             used: what is used of the budgets, if one is reached.
+            decision: what a person approved.
 
         Raises:
             BatchIncompleteError: videos that were paid for are not stored yet.
             BatchFailedError: videos failed, or have an unknown outcome.
-            BatchStoppedError: videos were left out as a budget is reached.
+            BatchStoppedError: videos were left out as a budget is reached, or as nobody approved them.
         """
         for request in self._requests:
-            if request.key in self._problems:
+            if request.key in self._problems or (decision.stops and request.key not in decision.held):
                 await self._look_up(request)
         names = [name_in(self.batch, request) for request in self._requests]
         made = {name: self._made[name] for name in names if name in self._made}
@@ -136,6 +140,11 @@ class Outcome:
             endpoint_url=endpoint_url,
             left_out=sum(name_in(self.batch, request) not in made for request in self.left_out),
             budgets=used,
+            approval=decision.approval,
+            held=sum(
+                request.key in decision.held and name not in made
+                for request, name in zip(self._requests, names, strict=True)
+            ),
         )
         await remember_costs(self._records, report.records)
         is_shard = SHARD_TAG in flow_run.tags
@@ -146,13 +155,16 @@ class Outcome:
         if not is_shard:
             announce_batch(report)
         on_the_way, bad = ({record.key for record in found} for found in (report.pending, report.unresolved))
+        explained = {*self._left_out, *decision.held}
         reasons = [
             f"{shorten(request.prompt, 60)!r}: {self._problems.get(request.key, 'no record was written')}"
             for name, request in zip(names, self._requests, strict=True)
-            if (request.key in bad | on_the_way or name not in made) and request.key not in self._left_out
+            if (request.key in bad | on_the_way or name not in made) and request.key not in explained
         ]
         more = [f"and {len(reasons) - REASONS_SHOWN} more"] if len(reasons) > REASONS_SHOWN else []
         message = f"{report.summary()} {'; '.join(reasons[:REASONS_SHOWN] + more)}"
+        if decision.stops:
+            raise BatchStoppedError(f"{report.summary()} {asks_again(report)}{whereabouts(report)}", report)
         if on_the_way:
             message += f". {goes_on(len(on_the_way), self.batch)}"
             raise BatchIncompleteError(f"{message}.{whereabouts(report)}", report)
@@ -160,6 +172,8 @@ class Outcome:
             raise BatchFailedError(f"{message}.{whereabouts(report)}", report)
         if self._left_out:
             raise BatchStoppedError(f"{report.summary()} {continues(report)}{whereabouts(report)}", report)
+        if report.held:
+            raise BatchStoppedError(f"{report.summary()} {asks_again(report)}{whereabouts(report)}", report)
         return report
 
     async def _look_up(self, request: VideoRequest) -> None:
@@ -178,6 +192,15 @@ def continues(report: BatchReport) -> str:
         f"{'; '.join(report.budgets)}. Run batch {report.batch} again with a higher limit, or in the next period: it "
         "submits what was left out, and pays for nothing again."
     )
+
+
+def asks_again(report: BatchReport) -> str:
+    """What a person answered, and how to go on with what was not approved."""
+    approval = report.approval
+    nothing = (
+        " This run has submitted nothing, and nothing was spent." if approval and approval.answer is Answer.STOP else ""
+    )
+    return f"{approval}.{nothing} Run batch {report.batch} again to be asked again."
 
 
 def goes_on(count: int, batch: str) -> str:

@@ -15,8 +15,12 @@ from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Sche
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.core.errors import RequestError
-from prefect_omnivideo.flows import BatchFailedError, generate_sharded, sharded
+from prefect_omnivideo.core.records.model import now
+from prefect_omnivideo.core.reports.approval import Answer, Approval
+from prefect_omnivideo.flows import BatchFailedError, BatchStoppedError, generate_sharded, sharded
+from prefect_omnivideo.flows.run import asking
 from prefect_omnivideo.flows.run import verdict as outcome
+from prefect_omnivideo.flows.run.asking import Answered, Question
 from prefect_omnivideo.flows.run.verdict import SHARD_TAG
 from prefect_omnivideo.flows.shard import generate_shard
 from prefect_omnivideo.sandbox import Sandbox
@@ -166,3 +170,23 @@ async def test_secrets_of_a_block_that_is_not_saved_stay_here(workers: Workers, 
         await generate_sharded(sheet, credentials(sandbox, "jimmyai"), workers.store, BATCH)
     assert not workers.runs
     assert not sandbox.jobs()
+
+
+@pytest.mark.parametrize(("answer", "made"), [(Answer.TRIAL, 1), (Answer.STOP, 0)])
+async def test_a_person_is_asked_once_for_all_shards(
+    workers: Workers, sandbox: Sandbox, sheet: str, monkeypatch: pytest.MonkeyPatch, answer: Answer, made: int
+) -> None:
+    asked: list[Question] = []
+
+    async def ask(run: FlowRun, about: str, question: Question, page: str) -> Answered:
+        asked.append(question)
+        approval = Approval(asked=3, why=question.why, answer=answer, first=1, by="Ada", at=now())
+        return Answered(question=question, approval=approval)
+
+    monkeypatch.setattr(asking, "ask", ask)
+    with pytest.raises(BatchStoppedError, match="not approved") as caught:
+        await generate_sharded(sheet, workers.account, workers.store, BATCH, shard_size=2, ask_above="2 videos")
+    assert len(asked) == 1
+    assert [job["prompt"] for job in sandbox.jobs()] == PROMPTS[:made]
+    assert [(run["offset"], run["limit"]) for run in workers.runs] == [(0, 1)] * made
+    assert (len(caught.value.report.stored), caught.value.report.held) == (made, 3 - made)
