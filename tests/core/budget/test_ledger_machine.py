@@ -158,7 +158,8 @@ class LedgerMachine(RuleBasedStateMachine):
             cost = {"finished": value, "cheaper": value - 1, "free": 0}[outcome]
             self.bill[id(found)] = cost
             done = claim.submitted("task")
-            new = done.finished(cost, None) if outcome != "free" else done.failed("gateway error", "no video", cost=0)
+            failed = done.failed("gateway error", "no video", cost=usd(0))
+            new = failed if outcome == "free" else done.finished(usd(cost))
         self.records.save(new, record.etag)
         found.ticket.saw(new)
         if new.state not in (VideoState.SUBMITTED, VideoState.UNKNOWN):
