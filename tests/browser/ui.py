@@ -112,6 +112,19 @@ class PrefectUI(ABC):
         expect(self.state()).to_have_text(state, timeout=1000 * RUN_SECONDS)
 
     @abstractmethod
+    def open_resume_form(self) -> None:
+        """The form that a suspended run waits for, from the page of the run."""
+
+    def resume(self) -> None:
+        """Send the form, filled in."""
+        with self.page.expect_response("**/resume"):
+            self.send_resume_form()
+
+    @abstractmethod
+    def send_resume_form(self) -> None:
+        """Press the button that sends the form."""
+
+    @abstractmethod
     def state(self) -> Locator:
         """The state of the run whose page is open."""
 

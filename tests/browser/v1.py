@@ -53,6 +53,13 @@ class V1(PrefectUI):
     def _list(self, field: str) -> Locator:
         return self.field(field).locator(".p-select-button__control")
 
+    def open_resume_form(self) -> None:
+        self.page.get_by_role("button", name="Resume").click()
+        expect(self.page.get_by_text("Resume Flow Run")).to_be_visible()
+
+    def send_resume_form(self) -> None:
+        self.page.get_by_role("button", name="Submit").click()
+
     def state(self) -> Locator:
         return self.page.locator(".state-badge").first
 

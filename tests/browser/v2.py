@@ -60,6 +60,14 @@ class V2(PrefectUI):
     def _list(self, field: str) -> Locator:
         return self.field(field).locator("button[aria-label^='Select']")
 
+    def open_resume_form(self) -> None:
+        self.page.get_by_role("button", name="Open menu").click()
+        self.page.get_by_role("menuitem", name="Resume").click()
+        expect(self.page.get_by_role("heading", name="Resume Flow Run")).to_be_visible()
+
+    def send_resume_form(self) -> None:
+        self.page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+
     def state(self) -> Locator:
         return self.page.locator("main").last.locator("[class*='bg-state']").first
 
