@@ -10,7 +10,9 @@ from uuid import uuid4
 import pytest
 from prefect import Flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ParameterTypeError, Pause
 from prefect.flow_engine import run_flow_async
 from prefect.states import Scheduled
@@ -24,6 +26,8 @@ from tests.accounts import credentials
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 PROMPTS = ["one", "two", "three", "four"]
+PAUSED = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])))
+"""Also suspended runs; other tests leave many more runs on this server than a query returns."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +49,8 @@ async def asked() -> FlowRun:
     """The run that waits for an answer, once there is one."""
     async with get_client() as client, asyncio.timeout(60):
         while True:
-            for run in await client.read_flow_runs(limit=20):
-                if run.state and run.state.is_paused() and await inputs(run):
+            for run in await client.read_flow_runs(flow_run_filter=PAUSED, sort=FlowRunSort.START_TIME_DESC):
+                if await inputs(run):
                     return run
             await asyncio.sleep(0.05)
 
