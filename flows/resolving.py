@@ -8,6 +8,7 @@ from prefect.artifacts import acreate_markdown_artifact
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed
+from pydantic.json_schema import SkipJsonSchema
 
 from prefect_omnivideo.core.errors import OmniVideoError, refuse
 from prefect_omnivideo.core.jobs.settle import in_store, settle
@@ -52,7 +53,7 @@ async def resolve_videos(
     keys: str = "",
     state: Literal["unknown", "failed"] = "unknown",
     task_id: str = "",
-    credentials: AnyCredentials | None = None,
+    credentials: AnyCredentials | SkipJsonSchema[None] = None,
 ) -> BatchReport:
     """Decide about videos that are not stored: those of unknown outcome, or failed ones.
 

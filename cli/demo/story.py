@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import serve
+from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
 from prefect.deployments.runner import RunnerDeployment
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.types.entrypoint import EntrypointType
@@ -130,10 +132,14 @@ def _stay(address: str) -> None:
     say('Deployments > "demo" > Run > Custom run, type prompts, then Submit. Credentials and store are preset.')
     say(f"It is made by the simulated APIMart; its gallery is {VIDEOS.absolute()}/<batch>/index.html.")
     say("Ctrl-C stops everything. The videos stay.")
-    parameters = {
-        "credentials": {"$ref": {"block_document_slug": f"{APIMartCredentials.get_block_type_slug()}/{BATCH}"}},
-        "store": {"$ref": {"block_document_slug": f"{LocalVideoStore.get_block_type_slug()}/{BATCH}"}},
-    }
+    kinds: dict[str, type[Block]] = {"credentials": APIMartCredentials, "store": LocalVideoStore}
+    with get_client(sync_client=True) as client:
+        saved = {
+            field: client.read_block_document_by_name(BATCH, kind.get_block_type_slug())
+            for field, kind in kinds.items()
+        }
+    # The form shows a block as chosen by its id alone.
+    parameters = {field: {"$ref": {"block_document_id": str(block.id)}} for field, block in saved.items()}
     deployment = RunnerDeployment.from_flow(
         generate_videos,
         BATCH,

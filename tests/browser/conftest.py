@@ -154,7 +154,7 @@ def batch(stage: Stage) -> str:
     ui.pick_block("credentials", "APIMartCredentials", "prod")
     ui.pick_block("store", "LocalVideoStore", "videos")
     ui.fill("batch", BATCH)
-    picture(ui.page, "run-form", height=1400)
+    picture(ui.page, "run-form", height=1250)
     run = ui.submit()
     ui.open_run(run, "Failed")
     expect(ui.page.get_by_text(f"{len(PROMPTS)} prompts for {BATCH}").first).to_be_visible()

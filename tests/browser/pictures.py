@@ -22,9 +22,12 @@ def picture(page: Page, name: str, height: int = 900) -> None:
         Path(folder, f"{name}.png").write_bytes(taken)
 
 
-# No cursor blinks, and the folder of a test reads like the folder of a person.
+# No cursor blinks, and the folder of a test reads like the folder of a person. Logos are on the internet, which the
+# tests do not reach.
 _PRESENTABLE = """() => {
   document.activeElement.blur();
+  window.scrollTo(0, 0);
+  for (const image of document.images) image.style.visibility = image.naturalWidth ? "visible" : "hidden";
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     texts.currentNode.data = texts.currentNode.data.replace(/\\/\\S*\\/prefect0\\//, "///home/ada/");

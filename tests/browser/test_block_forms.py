@@ -62,7 +62,6 @@ def test_the_catalog_is_searched_for_the_package_and_asks_for_pictures_that_exis
             "OmniVideo Sora-compatible Credentials",
         ]
     )
-    picture(ui.page, f"catalog-{ui.version.lower()}")
     pictures = {picture.get_attribute("src") for picture in ui.page.locator("img[src]").all()}
     assert pictures <= {logo("any", like="secret"), logo("any", like="filesystem")}
 
@@ -99,4 +98,3 @@ def test_the_page_of_a_block_shows_a_snippet_that_works(ui: PrefectUI, stage: St
         block = client.read_block_document_by_name("prod", "apimart-credentials").id
     ui.page.goto(f"{ui.url}/blocks/block/{block}")
     expect(ui.page.get_by_text('await APIMartCredentials.aload("prod")').first).to_be_visible()
-    picture(ui.page, f"block-{ui.version.lower()}")

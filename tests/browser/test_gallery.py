@@ -379,7 +379,6 @@ def test_the_gallery_is_at_home_in_the_dark_and_on_a_phone(gallery: Page) -> Non
     light = background()
     gallery.emulate_media(color_scheme="dark")
     assert background() != light
-    picture(gallery, "gallery-dark")
     gallery.set_viewport_size({"width": 390, "height": 844})
     assert gallery.evaluate("document.documentElement.scrollWidth <= innerWidth")
     bar = gallery.get_by_role("search").bounding_box() or {}

@@ -1,11 +1,58 @@
 """The forms that start runs, in both UIs."""
 
+import inspect
 import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Page, expect
+from prefect import Flow
+from prefect.deployments.runner import RunnerDeployment
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from prefect_omnivideo import flows
+from prefect_omnivideo.flows.shard import generate_shard
 from tests.browser.conftest import Stage
 from tests.browser.ui import PrefectUI
+from tests.browser.v2 import V2
+
+FLOWS = {each.name: each for each in (*map(vars(flows).get, flows.__all__), generate_shard) if isinstance(each, Flow)}
+
+SENTENCE = re.compile(r"\w{3}.*\.$")
+
+
+@pytest.fixture(scope="module")
+def deployments(stage: Stage) -> Mapping[str, str]:
+    """Ids of a deployment of each flow; nobody serves those that are not in `serve.py`."""
+    served = {"Generate videos": stage.videos, "Generate videos from a sheet": stage.sheet}
+    served["Resolve videos"] = stage.resolve  # the reports link the one that there is
+    others = {name: flow for name, flow in FLOWS.items() if name not in served}
+
+    def deploy(flow: Flow[..., Any]) -> str:
+        with temporary_settings({PREFECT_API_URL: stage.server.api}):
+            return str(RunnerDeployment.from_flow(flow, "form").apply())
+
+    with ThreadPoolExecutor(1) as elsewhere:  # the event loop of playwright would be in the way
+        return served | dict(zip(others, elsewhere.map(deploy, others.values()), strict=True))
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_every_form_explains_every_field(name: str, page: Page, stage: Stage, deployments: Mapping[str, str]) -> None:
+    """By a sentence, and without words of Python."""
+    ui = V2(page, stage.server.api.removesuffix("/api"))
+    ui.open_run_form(deployments[name])
+    assert ui.fields() == list(inspect.signature(FLOWS[name].fn).parameters)
+    for field in ui.fields():
+        expect(ui.description(field)).to_contain_text(SENTENCE)
+    expect(page.locator("form")).not_to_contain_text(re.compile(r"NoneType|Property is type|\bNone\b|`|::"))
+
+
+def test_preset_blocks_are_shown_as_chosen(ui: PrefectUI, stage: Stage) -> None:
+    ui.open_run_form(stage.videos)
+    expect(ui.chosen("credentials")).to_have_text("prod")
+    expect(ui.chosen("store")).to_have_text("videos")
 
 
 def test_an_empty_prompt_is_refused_by_the_form(ui: PrefectUI, stage: Stage) -> None:
@@ -30,13 +77,12 @@ def test_a_request_no_gateway_can_honour_ends_the_run_and_costs_nothing(ui: Pref
     assert prompt not in [job["prompt"] for job in stage.sandbox.jobs()]
 
 
-def test_the_sheet_form_explains_every_field(ui: PrefectUI, stage: Stage) -> None:
+def test_the_sheet_form_shows_what_is_preset(ui: PrefectUI, stage: Stage) -> None:
     ui.open_run_form(stage.sheet)
-    wanted = "sheet credentials store batch template on_bad_row limit dry_run deadline"
-    assert ui.fields() == wanted.split()
+    assert ui.fields() == list(inspect.signature(FLOWS["Generate videos from a sheet"].fn).parameters)
     expect(ui.page.get_by_text("Property is type")).to_have_count(0)
     for name in ui.fields():
-        expect(ui.description(name)).to_contain_text(re.compile(r"\w{3}.*\.$"))
+        expect(ui.description(name)).to_contain_text(SENTENCE)
     expect(ui.field("sheet").locator("textarea")).to_have_value("~/prompts.csv")
     expect(ui.switch("dry_run")).not_to_be_checked()
     expect(ui.choices("on_bad_row")).to_have_text(["stop", "skip"])

@@ -77,6 +77,10 @@ class PrefectUI(ABC):
         """Choose a saved block: the tab of its kind, then its name in the list."""
 
     @abstractmethod
+    def chosen(self, field: str) -> Locator:
+        """The control of a field with a list, which shows what is chosen."""
+
+    @abstractmethod
     def choices(self, field: str) -> Locator:
         """What a field with a list offers, once the list is open."""
 
@@ -157,6 +161,18 @@ class PrefectUI(ABC):
     @abstractmethod
     def artifact(self) -> Locator:
         """The content of the artifact whose page is open: a page of text, or a table."""
+
+    def find_row(self, text: str) -> Locator:
+        """The row of a table that a search leaves. V2 loses what is typed while it still shows the search before."""
+        rows = self.artifact().locator("tbody tr")
+        for _ in range(MOST_TRIES):
+            self.artifact().get_by_placeholder("Search").fill(text)
+            try:
+                expect(rows).to_have_count(1, timeout=5000)
+                break
+            except AssertionError:
+                self.artifact().get_by_placeholder("Search").fill("")
+        return rows
 
     # Blocks
 

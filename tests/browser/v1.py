@@ -44,13 +44,13 @@ class V1(PrefectUI):
     def pick_block(self, field: str, kind: str, name: str) -> None:
         self.tab(field, kind).click()
         self.choices(field).get_by_text(name, exact=True).click()
-        expect(self._list(field)).to_have_text(name)
+        expect(self.chosen(field)).to_have_text(name)
 
     def choices(self, field: str) -> Locator:
-        self._list(field).press("ArrowDown")
+        self.chosen(field).press("ArrowDown")
         return self.page.locator(".p-select-option")
 
-    def _list(self, field: str) -> Locator:
+    def chosen(self, field: str) -> Locator:
         return self.field(field).locator(".p-select-button__control")
 
     def open_resume_form(self) -> None:

@@ -51,13 +51,13 @@ class V2(PrefectUI):
     def pick_block(self, field: str, kind: str, name: str) -> None:
         self.tab(field, kind).click()
         self.choices(field).get_by_text(name, exact=True).click()
-        expect(self._list(field)).to_have_text(name)
+        expect(self.chosen(field)).to_have_text(name)
 
     def choices(self, field: str) -> Locator:
-        self._list(field).click()
+        self.chosen(field).click()
         return self.page.get_by_role("option")
 
-    def _list(self, field: str) -> Locator:
+    def chosen(self, field: str) -> Locator:
         return self.field(field).locator("button[aria-label^='Select']")
 
     def open_resume_form(self) -> None:

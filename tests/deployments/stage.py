@@ -15,16 +15,22 @@ from typing import Any, NamedTuple
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+)
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Cancelling
 
 from prefect_omnivideo.sandbox import Sandbox
 from prefect_omnivideo.sandbox.s3server import S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
-START = 120.0
+START = 300.0  # a busy machine takes minutes to start a server; idle, it is 11 seconds
 FINISH = 300.0
 
 
@@ -103,6 +109,19 @@ class Server:
         parent = FlowRunFilterParentFlowRunId(any_=[run.id])
         with self.client() as client:
             return client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
+
+    def artifacts(self, run: FlowRun) -> list[str]:
+        """Keys of what a run shows so far."""
+        with self.client() as client:
+            found = client.read_artifacts(
+                artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
+            )
+        return [str(artifact.key) for artifact in found]
+
+    def cancel(self, run: FlowRun) -> None:
+        """Ask for the end of a run, as the button in the UI does."""
+        with self.client() as client:
+            client.set_flow_run_state(run.id, Cancelling(), force=True)
 
     def ended(self, run: FlowRun) -> FlowRun:
         """The run once it has come to an end."""

@@ -7,7 +7,6 @@ from collections import Counter
 import yaml
 from prefect import Flow
 from prefect.events.schemas.automations import AutomationCore
-from prefect.states import Cancelling
 
 from prefect_omnivideo import flows
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
@@ -158,8 +157,7 @@ def test_a_cancelled_run_says_what_goes_on_and_leaves_it_to_be_collected(stage: 
         run = server.start("Generate videos/ad-hoc", {"prompts": [ENDLESS], "batch": "cancelled"})
         until(lambda: ENDLESS in [job["prompt"] for job in sandbox.jobs()], START)
         until(lambda: _records(s3, "cancelled")[0].state == VideoState.SUBMITTED, START)
-        with server.client() as client:
-            client.set_flow_run_state(run.id, Cancelling(), force=True)
+        server.cancel(run)
         ended = server.ended(run)
         log = server.home / "cancelling-worker.log"
         until(lambda: "continues and is billed" in log.read_text(), START)
