@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+# Each of the many processes of tests and checks would compile Prefect anew: half of its start.
+export PYTHONDONTWRITEBYTECODE =
 # A new file in the package means a new link in the strict editable install.
 FILES := $(VENV)/.files
 

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 import pytest
 import stamina
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -81,6 +80,8 @@ def _no_back_off() -> Generator[None]:
 @pytest.fixture(scope="session")
 def prefect_server() -> Generator[None]:
     """A Prefect server of its own, with a database of its own."""
+    from prefect.testing.utilities import prefect_test_harness  # takes seconds, and most processes need none
+
     with (
         prefect_test_harness(server_startup_timeout=120),
         temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}),
