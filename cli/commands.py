@@ -10,11 +10,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from prefect_omnivideo.cli import prices, records, requests, spend, trying
+from prefect_omnivideo.cli import choosing, prices, records, requests, spend, trying
 from prefect_omnivideo.cli.app import any_store, app, report_error
 from prefect_omnivideo.core.errors import OmniVideoError
 
-__all__ = ["app", "main", "prices", "records", "requests", "spend", "trying"]
+__all__ = ["app", "choosing", "main", "prices", "records", "requests", "spend", "trying"]
 
 
 @app.command

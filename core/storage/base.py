@@ -78,6 +78,14 @@ class ObjectStore(ABC):
         """
 
     @abstractmethod
+    def copy(self, source: str, name: str) -> None:
+        """Copy an object within the store, with its content type and metadata, overwriting any existing one.
+
+        The copy appears under its name only when it is complete, and is independent of the source. Its bytes do not
+        pass through this process where the store can copy by itself.
+        """
+
+    @abstractmethod
     def open(self, name: str) -> BinaryIO:
         """The object as a seekable file for reading; the caller closes it."""
 

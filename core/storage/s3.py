@@ -43,12 +43,16 @@ _PART = 8 * 1024 * 1024
 _TRANSFER = TransferConfig(
     multipart_threshold=_PART, multipart_chunksize=_PART, use_threads=False, preferred_transfer_client="classic"
 )
+# The server copies by itself, at most 5 GB in one request; smaller parts, as it answers only when one is copied.
+_COPY = TransferConfig(
+    multipart_threshold=32 * _PART, multipart_chunksize=32 * _PART, preferred_transfer_client="classic"
+)
 _READ_AHEAD = 1024 * 1024
 _LONGEST_LINK = 7 * 24 * 3600
 _LONGEST_KEY = 1024
 _WRITER = "writer"
-_STREAMED = re.compile(r"[0-9a-f]{16}(-\d+)?\.\w+$")
-"""Keys of videos and staged references: unfinished uploads of other programs must not be aborted."""
+_STREAMED = re.compile(r"[0-9a-f]{12}(-\d+)?\.\w+$")
+"""Keys of videos, their copies and staged references: unfinished uploads of other programs must not be aborted."""
 
 _CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _ABSENT = frozenset({"NoSuchKey", "NotFound", "404"})
@@ -148,6 +152,22 @@ class Bucket(ObjectStore):
             if raw.error:  # an error of the source, not of this store
                 raise raw.error from None
             raise
+
+    @override
+    def copy(self, source: str, name: str) -> None:
+        original, key = self._key(source), self._key(name)
+        with self._explained(original):
+            found = self._client.head_object(Bucket=self.bucket, Key=original)
+        # Given again, as a copy in parts would lose them.
+        described = {"ContentType": found["ContentType"], "Metadata": found["Metadata"], "MetadataDirective": "REPLACE"}
+        with self._explained(key):
+            self._client.copy(
+                {"Bucket": self.bucket, "Key": original},
+                self.bucket,
+                key,
+                ExtraArgs=self._extra_streamed | described,
+                Config=_COPY,
+            )
 
     @override
     def open(self, name: str) -> BinaryIO:

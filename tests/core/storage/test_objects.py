@@ -257,3 +257,24 @@ def leftovers(store: ObjectStore) -> list[object]:
         "Uploads", []
     )
     return uploads
+
+
+def test_copies_and_replaces(store: ObjectStore) -> None:
+    """A copy is independent of its source, and replaces what was there."""
+    store.write("a/video.mp4", io.BytesIO(b"one" * 100), content_type="video/mp4", metadata={"prompt": "hé"})
+    store.put("b/copy.mp4", b"old", content_type="text/plain")
+    store.copy("a/video.mp4", "b/copy.mp4")
+    store.put("a/video.mp4", b"changed", content_type="video/mp4")
+    found = store.read("b/copy.mp4")
+    assert found
+    assert found[0] == b"one" * 100
+    assert set(store.names()) == {"a/video.mp4", "b/copy.mp4"}
+
+
+def test_what_is_not_there_cannot_be_copied(store: ObjectStore) -> None:
+    store.put("b/copy.mp4", b"old", content_type="text/plain")
+    with pytest.raises(StoreError, match=r"a/video\.mp4"):
+        store.copy("a/video.mp4", "b/copy.mp4")
+    found = store.read("b/copy.mp4")
+    assert found
+    assert found[0] == b"old"

@@ -10,10 +10,12 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ConnectionClosedError
 from botocore.stub import Stubber
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError, StoreUnavailableError
+from prefect_omnivideo.core.storage import s3 as module
 from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.sandbox.s3server import S3Server
 
@@ -230,7 +232,8 @@ def test_metadata_and_classes(moto: Bucket) -> None:
     """Encryption is for all objects, the storage class for videos alone; metadata beyond ASCII survives."""
     made = vars(moto)["_client"]
     bucket = Bucket(made, "videos", "/p/", S3Options(server_side_encryption="AES256", storage_class="STANDARD_IA"))
-    bucket.write("a.mp4", io.BytesIO(b"1"), content_type="video/mp4", metadata={"prompt": "Äpfel\n"})
+    bucket.write("b.mp4", io.BytesIO(b"1"), content_type="video/mp4", metadata={"prompt": "Äpfel\n"})
+    bucket.copy("b.mp4", "a.mp4")
     bucket.create("a.json", b"{}")
     video = made.head_object(Bucket="videos", Key="p/a.mp4")
     record = made.head_object(Bucket="videos", Key="p/a.json")
@@ -238,6 +241,29 @@ def test_metadata_and_classes(moto: Bucket) -> None:
     assert (video["ServerSideEncryption"], record["ServerSideEncryption"]) == ("AES256", "AES256")
     assert video["Metadata"] == {"prompt": "%C3%84pfel%0A"}
     assert (video["ContentType"], record["ContentType"]) == ("video/mp4", "application/json")
+
+
+def test_a_copy_in_parts_is_whole_and_no_byte_of_it_passes_through(
+    s3: S3Server, seaweed: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request copies at most 5 GB; above that the server copies part by part."""
+    part = 5 * 1024 * 1024
+    monkeypatch.setattr(module, "_COPY", TransferConfig(multipart_threshold=part, multipart_chunksize=part))
+    data = random.Random(1).randbytes(2 * part + 1)
+    seaweed.write("a.mp4", io.BytesIO(data), content_type="video/mp4", metadata={"prompt": "apple"})
+    made, sent = client(S3Options(**settings(s3))), list[tuple[str, int]]()
+    made.meta.events.register_last(
+        "before-send.s3.*", lambda request, event_name, **_: sent.append((event_name, len(request.body or b"")))
+    )
+    Bucket(made, "videos", seaweed.prefix).copy("a.mp4", "b.mp4")
+    assert [name.rpartition(".")[2] for name, _ in sent].count("UploadPartCopy") == 3
+    assert all(size < 10_000 for _, size in sent)
+    found = made.get_object(Bucket="videos", Key=f"{seaweed.prefix}/b.mp4")
+    assert found["Body"].read() == data
+    assert (found["ContentType"], {k.lower(): v for k, v in found["Metadata"].items()}) == (
+        "video/mp4",
+        {"prompt": "apple"},
+    )
 
 
 def test_prefix(moto: Bucket) -> None:
