@@ -35,6 +35,8 @@ Mode = Literal[
 ]
 
 KEY_LENGTH = 16
+SHOT = "shot:"
+"""How a reference to another shot of a storyboard begins: `shot:<storyboard>/<shot>`."""
 
 
 def _shaped(pattern: str, what: str) -> tuple[AfterValidator, Any]:
@@ -144,6 +146,11 @@ class VideoRequest(BaseModel):
         text = unicodedata.normalize("NFKC", self.prompt).lower()
         return re.sub(r"[\W_]+", "-", text)[:40].strip("-") or "video"
 
+    @property
+    def follows(self) -> str:
+        """The shot that it continues, such as `shot:storyboard/1`; empty if it continues none."""
+        return next((value for value in (self.extend_from, self.first_frame) if value and is_shot(value)), "")
+
     def set_fields(self) -> frozenset[str]:
         """Names of the fields that are set, except `take` and `options`."""
         return frozenset(self.model_dump(exclude_defaults=True)) - {"take", "options"}
@@ -160,11 +167,16 @@ def as_request(prompt: str | VideoRequest) -> VideoRequest:
     return VideoRequest(prompt=prompt) if isinstance(prompt, str) else prompt
 
 
+def is_shot(value: str) -> bool:
+    """Whether a reference names another shot of a storyboard."""
+    return value.startswith(SHOT)
+
+
 def is_local(value: str) -> bool:
     """Whether a reference names a file of this machine: a path, or a file:/// URL."""
     if re.match(r"file://(localhost)?/", value):
         return True
-    return not value.startswith("data:") and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value)
+    return not is_shot(value) and not value.startswith("data:") and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value)
 
 
 def is_s3(value: str) -> bool:

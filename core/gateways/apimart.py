@@ -51,9 +51,11 @@ class APIMartRequest(ClosedBody):
     extend_from_task_id: Text | None = None
 
     @model_validator(mode="after")
-    def _prompt_or_reference(self) -> Self:
+    def _references(self) -> Self:
         if not (self.prompt or self.image_urls or self.video_urls):
             raise broken("prompt", "there is neither a prompt nor a reference", "a prompt, image_urls or video_urls")
+        if self.video_urls and self.extend_from_task_id:
+            raise broken("video_urls", "is given together with extend_from_task_id", "one of the two")
         return self
 
 
@@ -107,6 +109,7 @@ gateway = Gateway(
     },
     translate=_translate,
     encode=encode_json,
+    extends_by="task id",
     as_made=lambda body: {"resolution": "720p", "sound": True, **body},
     uploads=(
         # docs/gateways.md, APIMart, Upload. Reference images must still be JPEG or PNG.

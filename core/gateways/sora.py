@@ -244,6 +244,7 @@ gateway = Gateway(
     hints={"sound": "options.sound, for Kling models"},
     translate=translate,
     encode=_encode,
+    extends_by="video id",
     has_price_page=True,
     # The whole body may have 128 MB (The new-api family, Task errors); room is left for the other fields.
     attachment=Attachment(pick_file, most_bytes=127 * 1024**2),

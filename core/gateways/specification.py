@@ -265,6 +265,7 @@ class Gateway:
         uploads: the endpoints that accept reference media, best first.
         attachment: the file that a submission may carry, if the gateway accepts one.
         mixed_models: models whose `images` may be videos as well; an empty name means the default model.
+        extends_by: by what the gateway is told which of its videos to extend; empty if it extends none.
         check_path: a page that any valid key may read and that costs nothing: the balance, or else the list of models.
         balance_path: JMESPath of the balance on that page; empty if there is none.
     """
@@ -291,6 +292,7 @@ class Gateway:
     uploads: tuple[Upload, ...] = ()
     attachment: Attachment | None = None
     mixed_models: frozenset[str] = frozenset()
+    extends_by: Literal["", "task id", "video id"] = ""
     check_path: str = "/v1/models"
     balance_path: str = ""
 

@@ -95,6 +95,10 @@ def translate(gateway: Gateway, request: VideoRequest, *, subject: str = "reques
     Raises:
         RequestError: naming, by portable field, what the gateway cannot honour and what it would accept.
     """
+    if request.follows:  # a gateway knows no shots; the right one takes its place before this
+        field = "extend_from" if request.follows == request.extend_from else "first_frame"
+        rule = f"{request.follows!r} is a shot of a storyboard"
+        raise refuse(field, rule, "the flow Generate sequence, which makes shots in their order", subject=subject)
     unsupported = sorted(request.set_fields() - gateway.fields.keys())
     if unsupported:
         problems = [

@@ -17,6 +17,7 @@ from prefect_omnivideo.core.client.client import GatewayClient
 from prefect_omnivideo.core.client.pool import connect
 from prefect_omnivideo.core.errors import RecordConflictError, StoreUnavailableError, SubmissionUnknownError
 from prefect_omnivideo.core.exchange import Exchange
+from prefect_omnivideo.core.gateways.continuing import Continuation, continued
 from prefect_omnivideo.core.gateways.specification import Accepted, Rejected, Unknown
 from prefect_omnivideo.core.gateways.validation import translate
 from prefect_omnivideo.core.jobs.persist import Log, Step, keep, latest
@@ -54,6 +55,7 @@ async def submit(
     *,
     expected: Estimate | None = None,
     ticket: Ticket | None = None,
+    continues: Continuation | None = None,
 ) -> VideoRecord:
     """Submit a request once, or find the outcome of an earlier submission.
 
@@ -61,6 +63,7 @@ async def submit(
         place: where the video is asked for; kept in its record if this is the first time.
         expected: what it will cost, for its record.
         ticket: reserves in the budgets that cover it; None if none does.
+        continues: the video that a shot continues; one that was submitted before needs none.
 
     Returns:
         The record: `submitted` after a submission; whatever it says if there was an earlier one.
@@ -72,8 +75,13 @@ async def submit(
         BudgetReachedError: a budget has no room for it; nothing was written or sent.
         StoreError: the claim could not be written, so nothing was sent.
     """
-    body = translate(account.gateway, placeholder(account.gateway, request))
-    has_own = bool(own_references(request))
+    if request.follows and continues is None:
+        known = await on_records(records.load, batch, request)
+        if known and not may_submit(known.record):
+            return await await_outcome(records, known)
+    asked = continued(request, continues) if continues else request
+    body = translate(account.gateway, placeholder(account.gateway, asked))
+    has_own = bool(own_references(asked))
     async with connect(account) as client:
         # A turn and an upload may take long, and a reservation counts; an earlier submission needs none of them.
         looks_first = client.is_paced or has_own or (ticket is not None and not ticket.is_held)
@@ -81,7 +89,7 @@ async def submit(
         if found and not may_submit(found.record):
             return await await_outcome(records, found)
         if has_own:
-            body = translate(account.gateway, await reachable(request, client, records.store))
+            body = translate(account.gateway, await reachable(asked, client, records.store))
         async with client.turn():
             if ticket:
                 await ticket.hold()
@@ -101,6 +109,7 @@ async def submit(
                     estimate=expected.amount if expected else None,
                     estimated_from=str(expected.source) if expected and expected.amount else "",
                     reserved=ticket.reserved if ticket else None,
+                    continues=continues.of if continues else "",
                 )
                 return new_record(request, batch, attempt, place)
 

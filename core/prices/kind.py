@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
+from prefect_omnivideo.core.gateways.continuing import without_shot
 from prefect_omnivideo.core.gateways.specification import Gateway
 from prefect_omnivideo.core.money.prices import Kind
 from prefect_omnivideo.core.request import VideoRequest
@@ -22,7 +23,7 @@ def kind_of(request: VideoRequest, gateway: Gateway) -> Kind:
     Raises:
         RequestError: the gateway cannot honour the request.
     """
-    body = gateway.as_made({**gateway.translate(request), **request.options})
+    body = gateway.as_made({**gateway.translate(without_shot(request)), **request.options})
     inner = body.get("metadata")
     metadata = inner if isinstance(inner, dict) else {}
     model = body.get("model_name") or body.get("model")

@@ -110,6 +110,10 @@ class Attempt(Part):
     """From acceptance to completion by the gateway's own clock, if reported."""
     reserved: Reserved | None = None
     """What budgets hold for it, if there are any."""
+    continues: str = ""
+    """What a shot of a storyboard continues: the task id of that video, or the SHA-256 of its file."""
+    video_id: str = ""
+    """The vendor's own id of the finished video, if the gateway told it: what Kling extends by."""
 
 
 class StoredFile(Part):

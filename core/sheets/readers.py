@@ -44,11 +44,25 @@ def read_table(file: SheetFile) -> Table:
     Raises:
         RequestError: the format is unknown, or the file is not of that format; also raised while the rows are read.
     """
-    suffix = PurePosixPath(file.name).suffix.lower()
-    read = _READERS.get(suffix) or _READERS.get(_TYPES.get(file.content_type, ""))
+    read = _READERS.get(_suffix(file))
     if read is None:
         raise unreadable(f"{file.name!r} is in no supported format", ", ".join(_READERS))
     return read(file)
+
+
+def read_value(file: SheetFile) -> object:
+    """What a JSON or YAML file holds; None if the file is of another format.
+
+    Raises:
+        RequestError: it is not of its format.
+    """
+    parse = _VALUES.get(_suffix(file))
+    return parse(file) if parse else None
+
+
+def _suffix(file: SheetFile) -> str:
+    suffix = PurePosixPath(file.name).suffix.lower()
+    return suffix if suffix in _READERS else _TYPES.get(file.content_type, suffix)
 
 
 def _csv(file: SheetFile) -> Table:
@@ -162,17 +176,17 @@ def _jsonl(file: SheetFile) -> Table:
     return Table(rows())
 
 
-def _json(file: SheetFile) -> Table:
+def _json(file: SheetFile) -> object:
     try:
-        return read_document(json.loads(_text(file)))
+        return json.loads(_text(file))
     except (json.JSONDecodeError, RecursionError) as error:
         raise unreadable(f"{file.name!r} is not JSON: {error}", "a list of rows, or a matrix") from None
 
 
-def _yaml(file: SheetFile) -> Table:
+def _yaml(file: SheetFile) -> object:
     try:
         # YAML 1.2, where 16:9 is a text: in YAML 1.1 it is 969, and the C parser fails on [16:9, 9:16].
-        return read_document(YAML(typ="safe", pure=True).load(_text(file)))  # pyright: ignore[reportUnknownMemberType]  # untyped
+        return cast("object", YAML(typ="safe", pure=True).load(_text(file)))  # pyright: ignore[reportUnknownMemberType]  # untyped
     except (YAMLError, RecursionError) as error:
         raise unreadable(
             f"{file.name!r} is not YAML: {' '.join(str(error).split())[:300]}", "rows, or a matrix"
@@ -187,12 +201,15 @@ def _text(file: SheetFile) -> str:
         raise unreadable(f"{file.name!r} is not in UTF-8 (line {line})", "the encoding UTF-8") from None
 
 
+def _document(file: SheetFile) -> Table:
+    return read_document(read_value(file))
+
+
+_VALUES: dict[str, Callable[[SheetFile], object]] = {".json": _json, ".yaml": _yaml, ".yml": _yaml}
 _READERS: dict[str, Callable[[SheetFile], Table]] = {
     ".csv": _csv,
     ".tsv": _tsv,
     ".jsonl": _jsonl,
-    ".json": _json,
-    ".yaml": _yaml,
-    ".yml": _yaml,
+    **dict.fromkeys(_VALUES, _document),
     ".xlsx": _xlsx,
 }

@@ -1,0 +1,1 @@
+"""Storyboards: lists of shots that continue each other."""
