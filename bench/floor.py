@@ -1,6 +1,8 @@
 """The lower bound: a bare script. No Prefect, no records, no checks; its cost cannot be avoided."""
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3.session
@@ -15,13 +17,7 @@ def work(order: Order) -> None:
 
 
 async def _all(order: Order) -> None:
-    s3: Any = boto3.session.Session().client(
-        "s3",
-        endpoint_url=order.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=order.access_key_id,
-        aws_secret_access_key=order.secret_access_key,
-    )
+    put = putter(order)
     gate, jobs = asyncio.Semaphore(order.requests), asyncio.Semaphore(order.in_flight)
     headers = {"Authorization": f"Bearer {order.key}"}
     async with httpx.AsyncClient(timeout=60) as http:
@@ -40,11 +36,24 @@ async def _all(order: Order) -> None:
                     job = await ask("GET", f"/{job['id']}")
                 async with gate:
                     video = (await http.get(job["video_url"])).raise_for_status().content
-                await asyncio.to_thread(
-                    s3.put_object, Bucket=order.bucket, Key=f"{order.batch}/{job['id']}.mp4", Body=video
-                )
+                await asyncio.to_thread(put, f"{order.batch}/{job['id']}.mp4", video)
 
         await asyncio.gather(*map(make, order.prompts))
+
+
+def putter(order: Order) -> Callable[[str, bytes], object]:
+    """Writes an object into the bucket or the folder of an order."""
+    if order.folder:
+        (Path(order.folder) / order.batch).mkdir(parents=True)
+        return lambda name, data: (Path(order.folder) / name).write_bytes(data)
+    s3: Any = boto3.session.Session().client(
+        "s3",
+        endpoint_url=order.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=order.access_key_id,
+        aws_secret_access_key=order.secret_access_key,
+    )
+    return lambda name, data: s3.put_object(Bucket=order.bucket, Key=name, Body=data)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A typical flow: `.map` over a task that posts, sleeps between polls, downloads into memory and puts."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import boto3.session
@@ -21,6 +22,12 @@ def make(prompt: str, order: dict[str, Any]) -> str:
             time.sleep(PAUSE)
             job = http.get(f"{url}/{job['id']}").raise_for_status().json()
     video = httpx.get(job["video_url"]).raise_for_status().content
+    key = f"{order['batch']}/{job['id']}.mp4"
+    if order["folder"]:
+        path = Path(order["folder"]) / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(video)
+        return key
     s3: Any = boto3.session.Session().client(
         "s3",
         endpoint_url=order["endpoint_url"],
@@ -28,7 +35,6 @@ def make(prompt: str, order: dict[str, Any]) -> str:
         aws_access_key_id=order["access_key_id"],
         aws_secret_access_key=order["secret_access_key"],
     )
-    key = f"{order['batch']}/{job['id']}.mp4"
     s3.put_object(Bucket=order["bucket"], Key=key, Body=video)
     return key
 

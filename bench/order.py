@@ -17,7 +17,7 @@ PAUSE = 5.0
 
 @dataclass(frozen=True)
 class Order:
-    """So many videos, from one gateway into one bucket."""
+    """So many videos, from one gateway into one bucket or folder."""
 
     jobs: int
     in_flight: int
@@ -32,6 +32,8 @@ class Order:
     secret_access_key: str
     bucket: str
     batch: str
+    folder: str = ""
+    """Empty: into the bucket."""
 
     @property
     def prompts(self) -> list[str]:

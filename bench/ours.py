@@ -1,11 +1,12 @@
 """Ours: the flow as users call it."""
 
 import asyncio
+from pathlib import Path
 
 from pydantic import SecretStr
 
 from bench.order import Order, contend
-from prefect_omnivideo import S3VideoStore, SoraCompatibleCredentials
+from prefect_omnivideo import LocalVideoStore, S3VideoStore, SoraCompatibleCredentials
 from prefect_omnivideo.flows import generate_videos
 
 
@@ -19,8 +20,10 @@ def credentials(order: Order) -> SoraCompatibleCredentials:
     )
 
 
-def store(order: Order) -> S3VideoStore:
-    """The bucket."""
+def store(order: Order) -> S3VideoStore | LocalVideoStore:
+    """The bucket, or the folder."""
+    if order.folder:
+        return LocalVideoStore(folder=Path(order.folder))
     return S3VideoStore(
         bucket=order.bucket,
         endpoint_url=order.endpoint_url,

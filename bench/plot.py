@@ -14,7 +14,7 @@ PANELS = {
 
 
 def plot(contest: list[dict[str, Any]], growth: list[dict[str, Any]], path: Path) -> bool:
-    """Draw the contest by latency, and the cost by size of the batch; False where matplotlib is not installed."""
+    """Draw each contest, and the cost by size of the batch; False where matplotlib is not installed."""
     try:
         import matplotlib
 
@@ -22,16 +22,16 @@ def plot(contest: list[dict[str, Any]], growth: list[dict[str, Any]], path: Path
         from matplotlib import pyplot
     except ImportError:
         return False
-    latencies = sorted({row["latency"] for row in contest})
-    figure, axes = pyplot.subplots(len(latencies) + 1, len(PANELS), figsize=(16, 3.6 * (len(latencies) + 1)))
-    for row, latency in zip(axes, latencies, strict=False):
-        rows = [each for each in contest if each["latency"] == latency]
+    scenes = list(dict.fromkeys((row["scene"], row["latency"]) for row in contest))
+    figure, axes = pyplot.subplots(len(scenes) + 1, len(PANELS), figsize=(16, 3.6 * (len(scenes) + 1)))
+    for row, (scene, latency) in zip(axes, scenes, strict=False):
+        rows = [each for each in contest if (each["scene"], each["latency"]) == (scene, latency)]
         for axis, (name, title) in zip(row, PANELS.items(), strict=True):
             bars = axis.bar([each["contender"] for each in rows], [each[name] for each in rows], color="#4477aa")
             axis.bar_label(bars, fmt="{:,.3g}" if name != "peak_rss" else "{:,.0f}")
             axis.margins(y=0.12)
             axis.tick_params(axis="x", labelsize=8)
-            axis.set_title(f"{title}, jobs of {latency:g} s", fontsize=10)
+            axis.set_title(f"{scene}, jobs of {latency:g} s: {title}", fontsize=9)
     sizes = [str(each["jobs"]) for each in growth]
     for axis, (name, title) in zip(axes[-1], PANELS.items(), strict=True):
         axis.plot(sizes, [each[name] for each in growth], marker="o", color="#4477aa")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -13,9 +15,10 @@ from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
+import trustme
 
 from bench.order import Cost, Order
 from prefect_omnivideo.cli.demo.stage import prefect_server, wait_for
@@ -43,6 +46,29 @@ class Seen:
 NOTHING = Seen(requests=0, queries=0.0, lag_p50=0.0, lag_p95=0.0)
 
 
+class Certificate(NamedTuple):
+    """PEM files: of the sandbox's key and certificate, and of the authority that issued it."""
+
+    pair: Path
+    authority: Path
+
+
+class Scene(NamedTuple):
+    """What is played."""
+
+    name: str
+    in_flight: int
+    latency: float
+    """Seconds a job takes at the gateway."""
+    requests: int = 8
+    """HTTP requests to the gateway at a time."""
+    clips: Path | None = None
+    """Folder with the videos; small rendered ones if there is none."""
+    is_https: bool = False
+    is_local: bool = False
+    """Whether the videos go into a folder in place of the bucket."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """The servers, running."""
@@ -50,16 +76,17 @@ class Stage:
     s3: S3Server
     prefect_api: str
     home: Path
+    certificate: Certificate
 
-    def play(self, contender: str, *, jobs: int, in_flight: int, requests: int, latency: float) -> tuple[Cost, Seen]:
+    def play(self, contender: str, scene: Scene, jobs: int) -> tuple[Cost, Seen]:
         """Let a contender make so many videos; returns its cost and what the gateway saw."""
-        name = f"{contender}-{jobs}-{latency:g}-{time.time_ns():x}"
-        with _sandbox(latency) as url:
+        name = f"{contender}-{jobs}-{scene.latency:g}-{time.time_ns():x}"
+        with _sandbox(scene, self.certificate) as url:
             order = Order(
                 jobs=jobs,
-                in_flight=in_flight,
-                requests=requests,
-                latency=latency,
+                in_flight=scene.in_flight,
+                requests=scene.requests,
+                latency=scene.latency,
                 base_url=f"{url}/{GATEWAY}",
                 key="sandbox-key",
                 endpoint_url=self.s3.endpoint_url,
@@ -67,9 +94,12 @@ class Stage:
                 secret_access_key=self.s3.secret_access_key,
                 bucket=self.s3.bucket("bench"),
                 batch=name,
+                folder=str(self.home / "videos") if scene.is_local else "",
             )
             cost = self._run(contender, order)
-            stats = httpx.get(f"{url}/_sandbox/stats", timeout=60).json()
+            trusted = ssl.create_default_context(cafile=self.certificate.authority)
+            stats = httpx.get(f"{url}/_sandbox/stats", timeout=60, verify=trusted).json()
+            shutil.rmtree(self.home / "videos", ignore_errors=True)
         return cost, NOTHING if contender == "engine" else _seen(stats, jobs)
 
     def _run(self, contender: str, order: Order) -> Cost:
@@ -79,6 +109,7 @@ class Stage:
             "PREFECT_LOGGING_LEVEL": "ERROR",
             "PREFECT_LOGGING_TO_API_ENABLED": "0",
             "MALLOC_ARENA_MAX": "1",  # for all, as in prefect.yaml
+            "SSL_CERT_FILE": str(self.certificate.authority),
         }
         done = subprocess.run(
             [sys.executable, "-m", f"bench.{contender}"],
@@ -102,13 +133,16 @@ def stage() -> Generator[Stage]:
         api = stack.enter_context(prefect_server(home))
         s3 = stack.enter_context(running_s3(home / "s3"))
         wait_for(api)
-        yield Stage(s3, api, home)
+        yield Stage(s3, api, home, _certificate(home))
 
 
 @contextlib.contextmanager
-def _sandbox(latency: float) -> Generator[str]:
+def _sandbox(scene: Scene, certificate: Certificate) -> Generator[str]:
     """A new sandbox."""
-    code = f"from prefect_omnivideo.sandbox import Settings, serve;serve(Settings(latency={latency}))"
+    settings = f"latency={scene.latency}"
+    settings += f", clips={str(scene.clips)!r}" if scene.clips else ""
+    settings += f", certificate={str(certificate.pair)!r}" if scene.is_https else ""
+    code = f"from prefect_omnivideo.sandbox import Settings, serve;serve(Settings({settings}))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -117,6 +151,14 @@ def _sandbox(latency: float) -> Generator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+def _certificate(home: Path) -> Certificate:
+    authority = trustme.CA()
+    found = Certificate(home / "sandbox.pem", home / "authority.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(found.pair)
+    authority.cert_pem.write_to_path(found.authority)
+    return found
 
 
 def _seen(stats: dict[str, Any], jobs: int) -> Seen:

@@ -3,9 +3,12 @@
 import asyncio
 import hashlib
 import re
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -15,6 +18,7 @@ from prefect_omnivideo.sandbox.connection import hang_up
 from prefect_omnivideo.sandbox.faults import Hit
 from prefect_omnivideo.sandbox.jobs import Job
 from prefect_omnivideo.sandbox.media import hue_of, render
+from prefect_omnivideo.sandbox.settings import Settings
 
 CHUNK = 256 * 1024
 _ZEROS = bytes(CHUNK)
@@ -22,44 +26,72 @@ _ZEROS = bytes(CHUNK)
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """`head` followed by `padding` zero bytes which are never in memory; `modified_at` in epoch seconds."""
+    """A clip, shared by many jobs, and a box of the job; the box ends in `padding` zero bytes, never in memory.
 
-    head: bytes
+    `modified_at` is in epoch seconds.
+    """
+
+    clip: bytes
+    box: bytes
     padding: int
     modified_at: float
 
     @property
     def size(self) -> int:
         """The length in bytes."""
-        return len(self.head) + self.padding
+        return len(self.clip) + len(self.box) + self.padding
 
     @property
     def etag(self) -> str:
         """A strong validator: equal for equal bytes."""
-        return f'"{hashlib.sha256(self.head).hexdigest()[:32]}-{self.size:x}"'
+        return f'"{hashlib.sha256(_digest(self.clip) + self.box).hexdigest()[:32]}-{self.size:x}"'
 
     def read(self, start: int, stop: int, chunk: int = CHUNK) -> Iterator[bytes]:
         """The bytes from `start` up to, not including, `stop`."""
         while start < stop:
             end = min(start + min(chunk, CHUNK), stop)
-            part = self.head[start:end]
-            yield part + _ZEROS[: end - start - len(part)] if len(part) < end - start else part
+            part = self.clip[start:end]
+            if len(part) < end - start:  # past the clip: its end, if any, then the box and the zeros
+                behind = max(0, start - len(self.clip))
+                part += self.box[behind : behind + end - start - len(part)]
+                part += _ZEROS[: end - start - len(part)]
+            yield part
             start = end
 
 
-async def footage(job: Job, index: int, video_bytes: int | None) -> Footage:
-    """The video of a job, rendered in a thread, once per shape and colour, with an id so that no two jobs share bytes.
+@lru_cache(maxsize=256)
+def _digest(clip: bytes) -> bytes:
+    return hashlib.sha256(clip).digest()
 
-    The job's id and the padding up to `video_bytes` are in a `free` box at the end, which players skip.
+
+async def footage(job: Job, index: int, settings: Settings) -> Footage:
+    """The video of a job, with an id so that no two jobs share bytes.
+
+    It is rendered in a thread, once per shape and colour, or one of the `clips`. The job's id and the padding up to
+    `video_bytes` are in a `free` box at the end, which players skip.
     """
     clip = job.clip
-    picture = await asyncio.to_thread(
-        render, clip.width, clip.height, clip.seconds, hue_of(job.prompt), sound=clip.sound
+    picture = (
+        await asyncio.to_thread(_one_of, str(settings.clips), zlib.crc32(job.prompt.encode()))
+        if settings.clips
+        else await asyncio.to_thread(
+            render, clip.width, clip.height, clip.seconds, hue_of(job.prompt), sound=clip.sound
+        )
     )
     name = f"{job.id} {index}".encode()
-    padding = max(0, (video_bytes or 0) - len(picture) - 16 - len(name))
+    padding = max(0, (settings.video_bytes or 0) - len(picture) - 16 - len(name))
     box = (1).to_bytes(4, "big") + b"free" + (16 + len(name) + padding).to_bytes(8, "big") + name
-    return Footage(picture + box, padding, job.ends_at or job.accepted_at)
+    return Footage(picture, box, padding, job.ends_at or job.accepted_at)
+
+
+def _one_of(folder: str, number: int) -> bytes:
+    clips = _clips(folder)
+    return clips[number % len(clips)]
+
+
+@lru_cache(maxsize=4)
+def _clips(folder: str) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(Path(folder).glob("*.mp4"))]
 
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")

@@ -131,7 +131,7 @@ class NewApi(Gateway):
         if hit and hit.name == "redirect":
             return RedirectResponse(self.state.links.link(job, 0, self.state.clock()).url, 302)
         job.downloads += request.method == "GET"
-        return respond(request, await footage(job, 0, self.state.settings.video_bytes), hit)
+        return respond(request, await footage(job, 0, self.state.settings), hit)
 
     async def list_models(self, request: Request) -> Response:
         """The models in OpenAI's list shape."""

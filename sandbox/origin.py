@@ -37,7 +37,7 @@ def create_origin(state: State) -> ASGIApp:
         if hit and hit.name == "redirect":
             return RedirectResponse(_MOVED + request.url.path, 302)
         job.downloads += request.method == "GET"
-        return respond(request, await footage(job, index, state.settings.video_bytes), hit)
+        return respond(request, await footage(job, index, state.settings), hit)
 
     async def upload(request: Request) -> Response:
         file = state.uploads.get(request.path_params["name"])

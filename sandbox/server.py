@@ -95,11 +95,12 @@ def _bound(settings: Settings, clock: Clock) -> Generator[tuple[Sandbox, list[so
     try:
         for port in (settings.port, settings.media_port):
             sockets.append(_listen(port))
-        url, media_url = (f"http://{_HOST}:{listener.getsockname()[1]}" for listener in sockets)
+        scheme = "https" if settings.certificate else "http"
+        url, media_url = (f"{scheme}://{_HOST}:{listener.getsockname()[1]}" for listener in sockets)
         state = State(settings, media_url, clock)
         try:
             app = _by_port(create_app(state), create_origin(state), sockets[1].getsockname()[1])
-            yield Sandbox(settings, url, media_url, state, _server(app)), sockets
+            yield Sandbox(settings, url, media_url, state, _server(app, settings)), sockets
         finally:
             state.close()
     finally:
@@ -128,7 +129,7 @@ def _by_port(gateways: ASGIApp, origin: ASGIApp, media_port: int) -> ASGIApp:
     return app
 
 
-def _server(app: ASGIApp) -> uvicorn.Server:
+def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -141,6 +142,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
             access_log=False,
             server_header=False,
             backlog=_BACKLOG,
+            ssl_certfile=settings.certificate,
             timeout_keep_alive=600,  # closing an idle connection would look like an injected fault
         )
     )

@@ -17,8 +17,9 @@ class Settings:
     `balance` is what every account has to spend at a gateway: US dollars, or coins.
     `access_token` and `user_id` open the consoles of the new-api gateways: `<access_token>-<anything>` shows the jobs
     of `<key>-<anything>`, and without an access token there is no console. `video_bytes` is the size to which every
-    video is padded. `journal` is a file in which accepted jobs outlive the process.
-    `cassette` is a recording of `omnivideo try`, played below `/cassette`.
+    video is padded, `clips` a folder whose MP4 files are the videos, in place of rendered ones. `journal` is a file in
+    which accepted jobs outlive the process. With `certificate`, a PEM file of a private key and its certificates, all
+    addresses are https. `cassette` is a recording of `omnivideo try`, played below `/cassette`.
     """
 
     port: int = 0
@@ -32,7 +33,9 @@ class Settings:
     link_seconds: float = 86_400.0
     faults: FaultPlan | Path | str | None = None
     video_bytes: int | None = None
+    clips: Path | str | None = None
     journal: Path | str | None = None
+    certificate: Path | str | None = None
     cassette: Path | str | None = None
 
     def __post_init__(self) -> None:
@@ -44,6 +47,8 @@ class Settings:
             raise ValueError("latency must be 0 seconds or more, and link_seconds above 0")
         if not 0 <= self.jitter < 1:
             raise ValueError("jitter is a fraction of the latency: from 0 up to, not including, 1")
+        if self.clips and not any(Path(self.clips).glob("*.mp4")):
+            raise ValueError(f"clips: there is no .mp4 file in {self.clips}")
 
     def plan(self) -> FaultPlan:
         """The fault plan, read from its file if needed; a bad file raises `FaultError`."""

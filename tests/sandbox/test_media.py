@@ -1,12 +1,15 @@
 """The videos: that they play, and how the media origin serves them."""
 
 import io
+import ssl
 
 import av
 import httpx
 import pytest
+import trustme
 
 from prefect_omnivideo.sandbox import Settings, running
+from prefect_omnivideo.sandbox.media import render
 
 
 def _probe(content):
@@ -132,6 +135,36 @@ def test_padding_makes_a_large_video_that_still_plays(web):
     assert len(content) == size
     assert content[100_000:] == part
     assert len(_probe(content)[3]) == 240
+
+
+@pytest.mark.server
+def test_clips_of_a_folder_are_the_videos_and_come_by_https_with_a_certificate(tmp_path):
+    clip = render(64, 64, 1.0, 0, sound=False)
+    (tmp_path / "one.mp4").write_bytes(clip)
+    authority = trustme.CA()
+    pem = tmp_path / "sandbox.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
+    trust = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    settings = Settings(latency=0, clips=tmp_path, certificate=pem)
+    with running(settings) as sandbox, httpx.Client(verify=trust) as web:
+        key = {"authorization": f"Bearer {sandbox.key}"}
+        videos = sandbox.base_url("sora") + "/v1/videos"
+        made = [
+            web.post(videos, json={"model": "gemini-omni", "prompt": "a"}, headers=key).json()["id"] for _ in range(2)
+        ]
+        links = [web.get(f"{videos}/{each}", headers=key).json()["video_url"] for each in made]
+        one, two = (web.get(link) for link in links)
+        around_the_end = web.get(links[0], headers={"range": f"bytes={len(clip) - 5}-{len(clip) + 20}"}).content
+    assert links[0].startswith("https://")
+    assert one.content.startswith(clip)
+    assert one.content[len(clip) - 5 : len(clip) + 21] == around_the_end
+    assert made[0].encode() in one.content[len(clip) :]
+    assert one.headers["etag"] != two.headers["etag"]
+
+
+def test_a_folder_without_clips_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"no \.mp4 file"):
+        Settings(clips=tmp_path)
 
 
 def test_content_needs_the_key_and_serves_ranges(speak, sandbox, clock, web):
