@@ -2,8 +2,7 @@
 
 Each run is the real flow in a process of its own, whose clock is moved to its day; the gateways' clock goes along.
 At the end every row has exactly one video or a stated reason, no day is above its budget, and `omnivideo spend` equals
-the gateways' bill; only a job whose submission was never answered, and whose gateway tells costs by the id of that
-answer, may be without a cost. Exit code 1 otherwise.
+the gateways' bill to the cent. Exit code 1 otherwise.
 """
 
 import contextlib

@@ -22,8 +22,8 @@ class NewApiCredentials(GatewayCredentials):
         default=SecretStr(""),
         title="Console access token",
         description="Access token made in the gateway's console, under personal settings; not an API key. With it, a "
-        "submission whose answer was lost is looked for in the account's list of jobs. It is sent to the base URL and "
-        "nowhere else.",
+        "submission whose answer was lost is looked for in the account's list of jobs, which also tells what it cost. "
+        "It is sent to the base URL and nowhere else.",
     )
     console_user_id: Annotated[Text, Matches(r"^[0-9]*$", "must be a whole number, such as 42")] = Field(
         default="",

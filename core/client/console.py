@@ -65,7 +65,8 @@ class Charge:
 
     Attributes:
         request_id: the gateway's id of the request that was charged; empty if not told.
-        task_id: the job, where the row names it: refunds do.
+        task_id: the job, where the row names it: refunds and later settlements do.
+        settled: what the job costs in all since this row, in the same unit; settlements tell it.
     """
 
     type: int
@@ -75,10 +76,22 @@ class Charge:
     content: str = field(repr=False)
     request_id: str
     task_id: str = ""
+    settled: float | None = None
 
 
 async def tasks_between(account: Account, console: Console, start: datetime, end: datetime) -> list[ConsoleTask] | None:
     """All jobs of the console's user that the gateway accepted in that time, or None if the list is incomplete."""
+    found, is_whole = await _listed(account, console, start, end)
+    return [task for task in found if start.replace(microsecond=0) <= task.submitted_at <= end] if is_whole else None
+
+
+async def tasks_seen(account: Account, console: Console, start: datetime, end: datetime) -> list[ConsoleTask]:
+    """The jobs that can be read of that list, the latest 2,000 at most."""
+    return (await _listed(account, console, start, end))[0]
+
+
+async def _listed(account: Account, console: Console, start: datetime, end: datetime) -> tuple[list[ConsoleTask], bool]:
+    """What could be read, and whether that is all."""
     headers = {"Authorization": console.access_token.get_secret_value(), "New-Api-User": console.user_id}
     query = {"start_timestamp": int(start.timestamp()), "end_timestamp": int(end.timestamp()) + 1}
     found: dict[str, ConsoleTask] = {}
@@ -89,11 +102,11 @@ async def tasks_between(account: Account, console: Console, start: datetime, end
             before = len(found)
             found |= {task.task_id: task for task in tasks}
             if len(found) == total:
-                return [task for task in found.values() if start.replace(microsecond=0) <= task.submitted_at <= end]
+                return list(found.values()), True
             # A query that failed within the software leaves the rows or the total empty, but still reports success.
             if len(found) == before or total is None or len(found) > total:
-                return None
-    return None
+                break
+    return list(found.values()), False
 
 
 async def charges_between(account: Account, start: datetime, end: datetime) -> list[Charge] | None:
@@ -151,6 +164,7 @@ def _prompt(text: str) -> str:
 def _charge(row: JsonValue) -> Charge | None:
     if not isinstance(row, dict) or (created_at := first_time(row, ("created_at",))) is None:
         return None
+    other = parsed(first_text(row, ("other",)))
     return Charge(
         type=int(first_number(row, ("type",)) or 0),
         created_at=created_at,
@@ -158,13 +172,9 @@ def _charge(row: JsonValue) -> Charge | None:
         quota=first_number(row, ("quota",)),
         content=first_text(row, ("content",)),
         request_id=first_text(row, ("request_id",)),
-        task_id=_task_of(first_text(row, ("other",))),
+        task_id=first_text(other, ("task_id",)),
+        settled=first_number(other, ("actual_quota",)),
     )
-
-
-def _task_of(other: str) -> str:
-    found = parsed(other)
-    return first_text(found, ("task_id",)) if isinstance(found, dict) else ""
 
 
 def _http(account: Account) -> httpx.AsyncClient:

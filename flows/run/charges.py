@@ -1,18 +1,17 @@
-"""What a run did cost, from gateways that tell it in a log of their own, and what is left."""
+"""What a run did cost, from gateways that tell it on pages of their own, and what is left."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.client.account import Account
-from prefect_omnivideo.core.jobs.ownership import is_owner
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.prices.balance import balance_of
-from prefect_omnivideo.core.prices.charges import charged
+from prefect_omnivideo.core.prices.charges import Charged, charged
 from prefect_omnivideo.core.records.compact import Packed, pack
-from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.records.model import Attempt, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records, record_name
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.tasks.showing import only_shows
@@ -21,7 +20,7 @@ from prefect_omnivideo.tasks.showing import only_shows
 async def settle(
     accounts: Sequence[GatewayCredentials], made: Mapping[str, Packed], records: Records, since: datetime, log: Log
 ) -> tuple[dict[str, Packed], tuple[str, ...]]:
-    """Record what videos did cost by the logs of their accounts.
+    """Record what videos did cost by the logs and consoles of their accounts.
 
     Args:
         made: the records of the run, by name.
@@ -33,16 +32,18 @@ async def settle(
     changed: dict[str, Packed] = {}
     lines: list[str] = []
     quiet = Records(records.store)  # a cost is no new state of a video: nobody is told of one again
-    for account in (each.account() for each in accounts):
+    for credentials in accounts:
+        account = credentials.account()
         if not account.gateway.has_price_page:
             continue
         with only_shows(f"what account {account.name} was charged"):
             mine = await on_records(_unsettled, account, made)
-            found = await charged(account, [record.attempt for record in mine], since) if mine else None
+            attempts = [attempt for some in mine.values() for attempt in some]
+            found = await charged(account, attempts, since, credentials.console()) if mine else None
             if found is None:
                 continue
-            todo = [(record, found.costs.get(record.attempt.task_id or "")) for record in mine]
-            done = await asyncio.gather(*(on_records(_keep, quiet, record, cost) for record, cost in todo if cost))
+            costs = {name: _costs_of(attempts, found) for name, attempts in mine.items()}
+            done = await asyncio.gather(*(on_records(_keep, quiet, name, told) for name, told in costs.items() if told))
             changed |= {record_name(record): pack(record) for record in done if record}
             if found.total:
                 lines.append(f"charged to the key of account {account.name} since {since:%H:%M:%S %Z}: {found.total}")
@@ -53,20 +54,33 @@ async def settle(
     return changed, tuple(lines)
 
 
-def _unsettled(account: Account, made: Mapping[str, Packed]) -> list[VideoRecord]:
-    """Ended jobs of the account whose cost is not known, or may have been refunded meanwhile."""
+def _unsettled(account: Account, made: Mapping[str, Packed]) -> dict[str, list[Attempt]]:
+    """Jobs of the account whose cost is not known, or may have been refunded meanwhile, by the names of records."""
     ended = (each.record for each in made.values() if each.state in (VideoState.STORED, VideoState.FAILED))
-    return [
-        record
-        for record in ended
-        if record.attempt.task_id
-        and is_owner(record, account)
-        and (record.attempt.cost is None or (record.state is VideoState.FAILED and record.attempt.cost.value))
-    ]
+    found = {
+        record_name(record): [each for each in record.attempts if _is_unsettled(each, account)] for record in ended
+    }
+    return {name: attempts for name, attempts in found.items() if attempts}
 
 
-def _keep(records: Records, record: VideoRecord, cost: Amount) -> VideoRecord | None:
-    current = records.get(record_name(record))
-    if current is None:
-        return None
-    return records.update(current, lambda latest: latest.charged(record.attempt.claim_id, cost)).record
+def _is_unsettled(attempt: Attempt, account: Account) -> bool:
+    is_open = attempt.cost is None or (attempt.failure is not None and attempt.cost.value > 0)
+    is_mine = account.is_same(attempt.gateway, attempt.account, attempt.base_url)
+    return attempt.task_id is not None and is_mine and is_open
+
+
+def _costs_of(attempts: Iterable[Attempt], found: Charged) -> dict[str, Amount]:
+    """What became known, by claim."""
+    told = {each.claim_id: found.costs.get(each.task_id or "") for each in attempts}
+    return {claim_id: cost for claim_id, cost in told.items() if cost}
+
+
+def _keep(records: Records, name: str, costs: Mapping[str, Amount]) -> VideoRecord | None:
+    def step(latest: VideoRecord) -> VideoRecord | None:
+        settled = latest
+        for claim_id, cost in costs.items():
+            settled = settled.charged(claim_id, cost) or settled
+        return None if settled is latest else settled
+
+    current = records.get(name)
+    return current and records.update(current, step).record

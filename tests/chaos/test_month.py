@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ def test_every_row_is_accounted_for_and_no_day_is_above_its_budget() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     line = json.loads(done.stdout.splitlines()[-1])
     assert line["killed"] >= 1
-    assert Decimal(line["spend"]) + Decimal(line["cost_untold"]) == Decimal(line["bill"])
+    assert line["spend"] == line["bill"]
     assert (line["duplicates"], line["lost"]) == (0, 0)
     assert line["stored"] + sum(line["failed"].values()) + line["unknown"] == line["rows"]
     assert line["days_used_up"] >= 1  # nothing is killed on the first day with this seed

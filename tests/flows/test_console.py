@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Generator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,9 @@ async def test_a_lost_answer_is_found_and_paid_once(
         report = await run()
         assert len(report.stored) == 2
         assert len(earlier.jobs()) == 2, "paid once"
+        # No answer named the request that the key's log charges; the console's row of the job has its cost.
+        assert [cost.value for cost in report.cost] == [Decimal(earlier.charged()["USD"])]
+        assert all(record.attempt.cost for record in Records(Folder(tmp_path)).batch("lost"))
     else:
         with pytest.raises(
             BatchFailedError

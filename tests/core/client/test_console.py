@@ -22,6 +22,7 @@ from prefect_omnivideo.core.client.console import (
     ConsoleTask,
     charges_between,
     tasks_between,
+    tasks_seen,
 )
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from tests.accounts import credentials
@@ -167,6 +168,8 @@ async def test_a_listing_without_end_is_given_up() -> None:
     async with serving(reply) as server:
         assert await tasks_between(account(server.url), CONSOLE, START, END) is None
         assert len(server.received) == MOST_PAGES
+        seen = await tasks_seen(account(server.url), CONSOLE, START, END)
+        assert [task.task_id for task in seen] == [f"task_{number}" for number in range(1, MOST_PAGES + 1)]
 
 
 async def test_nobody_there_and_nothing_coming_tell_nothing() -> None:
@@ -237,11 +240,16 @@ async def test_charges_tell_what_they_know() -> None:
     }
 
     async def reply(_: Received, writer: asyncio.StreamWriter) -> None:
-        await answer(writer, 200, {"success": True, "data": [row, "x", {"type": 1}]})
+        settled = row | {"request_id": "", "other": json.dumps({"task_id": "task_1", "actual_quota": 9})}
+        await answer(writer, 200, {"success": True, "data": [row, "x", {"type": 1}, settled]})
 
     async with serving(reply) as server:
         charges = await charges_between(account(server.url), START, END)
-    assert charges == [Charge(2, datetime.fromtimestamp(1_790_000_000, UTC), "sora-2", 5.0, "x", "r")]
+    moment = datetime.fromtimestamp(1_790_000_000, UTC)
+    assert charges == [
+        Charge(2, moment, "sora-2", 5.0, "x", "r"),
+        Charge(2, moment, "sora-2", 5.0, "x", "", "task_1", 9.0),
+    ]
 
 
 def test_the_access_token_shows_nowhere() -> None:
