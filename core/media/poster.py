@@ -34,7 +34,7 @@ def poster(container: InputContainer) -> bytes | None:
 
     try:
         frame = _frame(container)
-        return None if frame is None else _jpeg(frame)
+        return None if frame is None else jpeg(frame, at_most=WIDTH)
     except FFmpegError:  # the stream is damaged: the video is kept, without a picture
         return None
 
@@ -75,10 +75,11 @@ def _is_flat(frame: av.VideoFrame) -> bool:
     return max(luma) - min(luma) < FLAT
 
 
-def _jpeg(frame: av.VideoFrame) -> bytes:
+def jpeg(frame: av.VideoFrame, *, at_most: int) -> bytes:
+    """A picture of a video as JPEG, `at_most` so many pixels wide."""
     import av
 
-    scale = min(1.0, WIDTH / frame.width)
+    scale = min(1.0, at_most / frame.width)
     width, height = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
     image = io.BytesIO()
     with av.open(image, "w", format="mjpeg") as container:

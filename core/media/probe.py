@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from pydantic import JsonValue
@@ -49,7 +52,7 @@ def examine(file: BinaryIO) -> Examined | None:
     Raises:
         NotAVideoError: it cannot be opened as a video at all.
     """
-    container = _open(file)
+    container = open_video(file)
     if container is None:
         return None
     with container:
@@ -82,7 +85,20 @@ def mismatches(request: VideoRequest, facts: MediaFacts) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _open(file: BinaryIO) -> InputContainer | None:
+def can_read_pictures() -> bool:
+    """Whether PyAV is installed."""
+    try:
+        return bool(import_module("av"))
+    except ImportError:
+        return False
+
+
+def open_video(file: BinaryIO) -> InputContainer | None:
+    """A video file, opened without decoding a picture of it; None without the `media` extra.
+
+    Raises:
+        NotAVideoError: it cannot be opened as a video at all.
+    """
     try:
         import av
         from av.error import FFmpegError
@@ -93,6 +109,21 @@ def _open(file: BinaryIO) -> InputContainer | None:
         return av.open(file, "r", buffer_size=_READ, options=_OPTIONS)
     except FFmpegError as error:
         raise NotAVideoError(f"not a video that can be opened: {error.strerror}") from error
+
+
+@contextmanager
+def readable() -> Generator[None]:
+    """Decode pictures of a video.
+
+    Raises:
+        NotAVideoError: they are damaged.
+    """
+    from av.error import FFmpegError
+
+    try:
+        yield
+    except FFmpegError as error:
+        raise NotAVideoError(f"its pictures cannot be decoded: {error.strerror}") from error
 
 
 def _facts(container: InputContainer) -> MediaFacts:

@@ -13,7 +13,8 @@ from prefect_omnivideo.core.errors import Problem, RequestError
 from prefect_omnivideo.core.gateways.continuing import Continuation, Way, continued
 from prefect_omnivideo.core.jobs.ownership import is_owner
 from prefect_omnivideo.core.jobs.submit import may_submit
-from prefect_omnivideo.core.records.model import VideoRecord, VideoState
+from prefect_omnivideo.core.media.probe import can_read_pictures
+from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.base import ObjectStore
@@ -127,6 +128,9 @@ def way_of(link: Link, account: Account, store: ObjectStore | None) -> Way:
             problems.append(Problem("continue_by", "it extends no video", "last_frame, or another account"))
         elif way == "last_frame" and "first_frame" not in account.gateway.fields:
             problems.append(Problem("continue_by", "it takes no first frame", "extend, or another account"))
+        elif way == "last_frame" and not can_read_pictures():
+            rule = "the last frame of a video cannot be read without PyAV"
+            problems.append(Problem("continue_by", rule, "pip install 'prefect-omnivideo[media]'"))
         elif way == "extend" and len(ways) > 1 and account.gateway.extends_by == "video id":
             continue  # no document promises that its answers tell that id
         else:
@@ -176,9 +180,3 @@ def _image() -> Generator[Path]:
         file.write(_SMALLEST_JPEG)
         file.flush()
         yield Path(file.name)
-
-
-def current(links: Sequence[Link], known: Known) -> list[VideoRecord | None]:
-    """The stored video of each shot; None where there is none."""
-    found = (known.get(link.request.key) for link in links)
-    return [record if record and record.state is VideoState.STORED else None for record in found]
