@@ -52,7 +52,7 @@ def head(bucket: Bucket, name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("size", [None, 20 * MIB], ids=["one part", "three parts"])
+@pytest.mark.parametrize("size", [None, 20 * MIB], ids=["one part", "four parts"])
 async def test_the_object_says_what_it_is(s3: S3Server, log: logging.Logger, size: int | None) -> None:
     """A browser plays it, a person finds its job, and S3 has held its checksum against what arrived."""
     bucket = bucket_of(s3)
