@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         SoraCompatibleCredentials,
         TwelveAICredentials,
         VideoBudget,
+        VideoRoute,
     )
     from prefect_omnivideo.core.request import VideoRequest
 
@@ -26,6 +27,7 @@ __all__ = [
     "TwelveAICredentials",
     "VideoBudget",
     "VideoRequest",
+    "VideoRoute",
 ]
 
 

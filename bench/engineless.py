@@ -28,7 +28,7 @@ def work(order: Order) -> None:
     def give_up(prompt: str, error: Exception) -> None:
         raise error
 
-    asyncio.run(fan_out(zip(order.prompts, repeat(frozenset({0})), strict=False), [account], make, give_up=give_up))
+    asyncio.run(fan_out(zip(order.prompts, repeat((frozenset({0}),)), strict=False), [account], make, give_up=give_up))
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from prefect.blocks.core import Block
-from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from prefect_omnivideo.blocks.answers import AnswerCorrections
 from prefect_omnivideo.blocks.fields import BaseURL
 from prefect_omnivideo.blocks.home import documentation
-from prefect_omnivideo.core.client.account import Account
+from prefect_omnivideo.core.client.account import Account, Fallback
 from prefect_omnivideo.core.client.check import AccountCheck, check_account
 from prefect_omnivideo.core.client.console import Console
 from prefect_omnivideo.core.errors import RequestError
@@ -31,6 +31,7 @@ class GatewayCredentials(Block):
     _block_type_slug = "omnivideo-gateway-credentials"
     _documentation_url: ClassVar[Any] = documentation()
     _gateway_name: ClassVar[str]
+    _fallback: Fallback | None = PrivateAttr(default=None)
 
     # A validation error in one field would otherwise show all input values.
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -161,6 +162,23 @@ class GatewayCredentials(Block):
         """Test the connection without spending anything: is the key accepted, and what is the balance, if known."""
         return await check_account(self.account())
 
+    @property
+    def account_id(self) -> str:
+        """What tells it apart from the other accounts of a run; see `Account.id`."""
+        return f"{self._gateway_name}/{self.account_name}"
+
+    @property
+    def block_names(self) -> frozenset[str]:
+        """What people call the account: the name of its saved block, alone and with its kind."""
+        name = self.account_name
+        return frozenset((name, f"{type(self).get_block_type_slug()}/{name}"))
+
+    def on_route(self, fallback: Fallback) -> Self:
+        """The same account, as one of a route."""
+        routed = self.model_copy()
+        routed._fallback = fallback
+        return routed
+
     def account(self) -> Account:
         """The account for the client."""
         return Account(
@@ -175,6 +193,7 @@ class GatewayCredentials(Block):
             request_seconds=self.request_seconds,
             poll_seconds=self.poll_seconds,
             key_field=self._key_field(),
+            fallback=self._fallback,
         )
 
     def _key_field(self) -> str:

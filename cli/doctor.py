@@ -11,7 +11,9 @@ from rich.text import Text
 
 # Importing the blocks registers them, so that they can be loaded by their slugs.
 from prefect_omnivideo import blocks
+from prefect_omnivideo.blocks.budget import VideoBudget
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.blocks.route import VideoRoute
 from prefect_omnivideo.blocks.saved import BlockError, load_saved
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import StoreError
@@ -67,7 +69,15 @@ async def _examine(slug: str) -> bool:
         for danger in await asyncio.to_thread(block.open().dangers):
             console.print(Text("WARNING ", style="yellow") + Text(f"{slug}: {danger}"))
         return well
-    return _say(False, f"{slug} is a {type(block).__name__}, neither credentials for a gateway nor a video store")
+    if isinstance(block, VideoRoute):
+        try:
+            accounts = await block.load_accounts()
+        except BlockError as error:
+            return _say(False, f"{slug}: {error}")
+        return _say(True, f"{slug}: {block.policy} of {len(accounts)} accounts, all of which are saved")
+    if isinstance(block, VideoBudget):
+        return _say(True, f"{slug}: {block.budget()}")
+    return _say(False, f"{slug} is a {type(block).__name__}: it is not of this package")
 
 
 def _say(well: bool | None, message: str) -> bool:

@@ -45,10 +45,10 @@ def prices(
         wanted = _request(request) if request else None
         saved = [saved_credentials(slug) for slug in block]
         accounts = [each.account() for each in saved] or list(_public())
-        lists = {each.account_name: listed for each in saved if (listed := each.price_list())}
+        lists = {each.account_id: listed for each in saved if (listed := each.price_list())}
         place = any_store(store, endpoint_url) if store else None
         book = asyncio.run(gather_prices(accounts, lists, place))
-        found = [row for each in accounts for row in _rows(each, book[each.name], wanted)]
+        found = [row for each in accounts for row in _rows(each, book[each.id], wanted)]
     except OmniVideoError as error:
         return report_error(str(error))
     _show(found)

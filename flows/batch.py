@@ -1,6 +1,6 @@
 """The flow for a list of prompts, distributed over one or several accounts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -8,22 +8,26 @@ from prefect.runtime import flow_run
 from prefect_omnivideo.blocks.budget import VideoBudget
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
-from prefect_omnivideo.core.errors import refuse
+from prefect_omnivideo.core.errors import JobFailedError, NotAcceptedError, refuse
 from prefect_omnivideo.core.jobs.deliver import clean_up
+from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import Place
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
+from prefect_omnivideo.core.routes.fallback import may_go_on
+from prefect_omnivideo.core.routes.order import Accounts, Policy
 from prefect_omnivideo.core.sheets.kept import KeptPrompts, load
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.accounts import as_accounts, eligible, rungs_of
 from prefect_omnivideo.flows.run.approval import AskAbove, approve
 from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice, Work, budgeted
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
-from prefect_omnivideo.flows.run.fan_out import eligible, fan_out
+from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS, MovesOnError, fan_out
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.limits import limited, slot
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
-from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Prompts, Seconds, Text
+from prefect_omnivideo.flows.run.parameters import AnyAccounts, AnyStore, Prompts, Seconds, Text
 from prefect_omnivideo.flows.run.spending import announce_spending, estimate_of, prices_of
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import make_video
@@ -51,7 +55,7 @@ def _first(prompts: Prompts) -> str:
 @video_flow(name="Generate videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
 async def generate_videos(
     prompts: Prompts,
-    credentials: AnyCredentials | list[AnyCredentials],
+    credentials: AnyAccounts,
     store: AnyStore,
     batch: Text = "",
     deadline: Seconds = 3600,
@@ -69,7 +73,7 @@ async def generate_videos(
         prompts: What the videos show: texts; requests, each with duration, shape, references and more; or both. In the
             old form, requests are typed as JSON, through the menu.
         credentials: The account that makes and bills the videos, or several: each takes the next prompt it supports
-            as soon as it has capacity.
+            as soon as it has capacity. Or a saved route, which says when each of its accounts is taken.
         store: Where the videos and their records are kept.
         batch: Name of the batch, such as Autumn campaign, or a template such as daily-{date}. Empty: a new batch,
             named by the id of this run, or of the outermost one around it. The same request in the same batch is made
@@ -100,19 +104,8 @@ async def generate_videos(
     requests = [as_request(prompt) for prompt in prompts]
     name = batch_from(await origin_of_run(), batch)
     terms = Terms(max_cost, max_videos, budgets, unknown_price, ask_above)
-    return await run_batch(requests, as_accounts(credentials), store, name, deadline, terms)
-
-
-def as_accounts(credentials: GatewayCredentials | Sequence[GatewayCredentials]) -> list[GatewayCredentials]:
-    """One account or several, as a list.
-
-    Raises:
-        RequestError: there is none.
-    """
-    accounts = [credentials] if isinstance(credentials, GatewayCredentials) else list(credentials)
-    if not accounts:
-        raise refuse("credentials", "the list is empty", "at least one account", subject="parameters")
-    return accounts
+    accounts, policy = await as_accounts(credentials)
+    return await run_batch(requests, accounts, store, name, deadline, terms, policy=policy)
 
 
 async def run_batch(
@@ -124,6 +117,9 @@ async def run_batch(
     terms: Terms,
     skipped: tuple[str, ...] = (),
     first: Place | None = None,
+    *,
+    policy: Policy = "spread",
+    only: Mapping[str, Accounts] | None = None,
 ) -> BatchReport:
     """Make the videos of a batch within a flow run; see `generate_videos` for what it returns and raises.
 
@@ -131,6 +127,8 @@ async def run_batch(
         terms: the budgets of the run, and what to ask about.
         skipped: rows of a sheet that were left out, with the reasons, for the report.
         first: place of the first request, if the list is not this run's own.
+        policy: how the accounts are taken.
+        only: the accounts that a request may go to, by its key; all if it is not among them.
     """
     log = get_run_logger()
     if not requests:
@@ -142,7 +140,7 @@ async def run_batch(
             len(requests) - len(wanted),
         )
     records = open_records(store)
-    accounts_of = await on_records(eligible, wanted, accounts, records.store)
+    accounts_of = await on_records(eligible, wanted, accounts, records.store, only)
     await on_records(records.store.check)
     await clean_up(records.store, log)
     limits = await limited(accounts)
@@ -157,6 +155,11 @@ async def run_batch(
         for request, able in zip(wanted, accounts_of, strict=True)
     }
     able_of = {request.key: able for request, able in zip(wanted, accounts_of, strict=True)}
+
+    def price(request: VideoRequest, account: GatewayCredentials) -> Amount | None:
+        expected = estimate_of(request, account, book)
+        return expected.amount if expected else None
+
     decision = await approve(terms.ask_above, batch, records, list(work.values()), book, spending)
     if decision.stops:
         return await outcome.conclude(accounts, skipped, spending, decision=decision)
@@ -167,14 +170,24 @@ async def run_batch(
             async with outcome.of(request), slot(account, limits), budget.reserved(request, account) as ticket:
                 place = first.model_copy(update={"position": positions[request.key]})
                 expected = estimate_of(request, account, book)
-                record = await make_video(request, account, accounts, store, batch, deadline, place, expected, ticket)
+                try:
+                    record = await make_video(
+                        request, account, accounts, store, batch, deadline, place, expected, ticket
+                    )
+                except ACCOUNT_ERRORS:
+                    raise
+                except (NotAcceptedError, JobFailedError) as error:
+                    found = await on_records(records.load, batch, request)
+                    if found and may_go_on(found.record, account.account()):
+                        raise MovesOnError(error) from error
+                    raise
                 if ticket:
                     ticket.saw(record)
                 outcome.add(record)
 
         async def make_all(requests: Iterable[VideoRequest]) -> None:
             await fan_out(
-                ((request, able_of[request.key]) for request in requests),
+                ((request, rungs_of(request, able_of[request.key], accounts, policy, price)) for request in requests),
                 accounts,
                 make,
                 give_up=outcome.give_up,

@@ -14,15 +14,16 @@ from prefect_omnivideo.core.records.model import Order, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.start_page import PAGE, relist_batches
+from prefect_omnivideo.core.routes.order import Accounts
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
-from prefect_omnivideo.flows.batch import as_accounts
+from prefect_omnivideo.flows.run.accounts import as_accounts
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, is_open, whereabouts
-from prefect_omnivideo.flows.run.fan_out import Accounts, fan_out
+from prefect_omnivideo.flows.run.fan_out import fan_out
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
-from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds, Text
+from prefect_omnivideo.flows.run.parameters import AnyAccounts, AnyStore, Seconds, Text
 from prefect_omnivideo.flows.run.spent import Spent
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import finish_video, look_up
@@ -39,7 +40,7 @@ def _run_name() -> str:
 @video_flow(name="Collect videos", flow_run_name=_run_name, on_cancellation=[report_cancellation])
 async def collect_videos(
     batch: Text,
-    credentials: AnyCredentials | list[AnyCredentials],
+    credentials: AnyAccounts,
     store: AnyStore,
     deadline: Seconds = 3600,
 ) -> BatchReport:
@@ -47,7 +48,7 @@ async def collect_videos(
 
     Args:
         batch: Name of the batch, or the template it was made with. Empty: every batch of the store with such videos.
-        credentials: The account that submitted the videos, or all accounts that did.
+        credentials: The account that submitted the videos, or all accounts that did; or their route.
         store: Where the videos and their records are kept.
         deadline: Seconds to wait for each video.
 
@@ -59,7 +60,7 @@ async def collect_videos(
             stored. The run ends as Incomplete, which is a failure; the next one continues.
         BatchFailedError: a video failed or has an unknown outcome; the report is in `.report`.
     """
-    accounts, name = as_accounts(credentials), ""
+    (accounts, _), name = await as_accounts(credentials), ""
     records, spent = open_records(store), Spent()
 
     def may_be_found(record: VideoRecord) -> bool:
@@ -99,7 +100,7 @@ async def collect_videos(
     def give_up(record: VideoRecord, error: Exception) -> None:
         outcomes[record.batch].give_up(record.request, error)
 
-    await fan_out(((record, owners(record)) for record in found), accounts, collect, give_up=give_up)
+    await fan_out(((record, (owners(record),)) for record in found), accounts, collect, give_up=give_up)
     if batch:
         return await outcomes[name].conclude(accounts)
     whole, problems = await _conclude_all(outcomes.values(), accounts, records.store)

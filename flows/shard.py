@@ -9,11 +9,11 @@ from pydantic import Field
 from prefect_omnivideo.blocks.budget import VideoBudget
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.sheets.expansion import OnBadRow
-from prefect_omnivideo.flows.batch import as_accounts
+from prefect_omnivideo.flows.run.accounts import as_accounts
 from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.flow import video_flow
-from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds, Text
+from prefect_omnivideo.flows.run.parameters import AnyAccounts, AnyStore, Seconds, Text
 from prefect_omnivideo.flows.sheet import make_sheet
 
 
@@ -25,7 +25,7 @@ def _run_name() -> str:
 @video_flow(name="Generate a shard", flow_run_name=_run_name, on_cancellation=[report_cancellation])
 async def generate_shard(
     sheet: str,
-    credentials: AnyCredentials | list[AnyCredentials],
+    credentials: AnyAccounts,
     store: AnyStore,
     batch: str,
     offset: Annotated[int, Field(ge=0)],
@@ -42,7 +42,7 @@ async def generate_shard(
 
     Args:
         sheet: Address of the sheet, without placeholders.
-        credentials: The account that makes and bills the videos, or several.
+        credentials: The account that makes and bills the videos, or several; or their route.
         store: Where the videos and their records are kept.
         batch: Name of the batch, without placeholders.
         offset: Number of videos at the top of the sheet that belong to other shards.
@@ -62,6 +62,8 @@ async def generate_shard(
     Raises:
         As `generate_from_sheet`.
     """
-    accounts = as_accounts(credentials)
+    accounts, policy = await as_accounts(credentials)
     terms = Terms(max_cost, max_videos, budgets, unknown_price)
-    return await make_sheet(sheet, accounts, store, batch, template, on_bad_row, limit, offset, False, deadline, terms)
+    return await make_sheet(
+        sheet, accounts, policy, store, batch, template, on_bad_row, limit, offset, False, deadline, terms
+    )

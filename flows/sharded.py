@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Annotated, Any
 
+from prefect.blocks.core import Block
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.logging import get_run_logger
@@ -12,8 +13,6 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from prefect_omnivideo.blocks.budget import VideoBudget
-from prefect_omnivideo.blocks.credentials import GatewayCredentials
-from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.errors import Problem, RequestError
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.records.batch import filled
@@ -23,7 +22,7 @@ from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.sheets.expansion import OnBadRow
 from prefect_omnivideo.core.sheets.source import name_of
 from prefect_omnivideo.core.threads import on_records
-from prefect_omnivideo.flows.batch import as_accounts
+from prefect_omnivideo.flows.run.accounts import as_accounts, eligible
 from prefect_omnivideo.flows.run.approval import AskAbove, approve
 from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice, Work, check_budgets, used_of
 from prefect_omnivideo.flows.run.cancelling import cancel_shards
@@ -35,10 +34,9 @@ from prefect_omnivideo.flows.run.ending import (
     BatchStoppedError,
     whereabouts,
 )
-from prefect_omnivideo.flows.run.fan_out import eligible
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
-from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds, Text
+from prefect_omnivideo.flows.run.parameters import AnyAccounts, AnyStore, Seconds, Text
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.flows.run.spending import announce_spending, prices_of
 from prefect_omnivideo.flows.run.verdict import NOBODY_ASKED, SHARD_TAG, asks_again, continues, goes_on, written
@@ -56,7 +54,7 @@ def _run_name() -> str:
 @video_flow(name="Generate sharded", flow_run_name=_run_name, on_cancellation=[cancel_shards])
 async def generate_sharded(
     sheet: str,
-    credentials: AnyCredentials | list[AnyCredentials],
+    credentials: AnyAccounts,
     store: AnyStore,
     batch: str,
     deployment: str = "Generate a shard/shard",
@@ -80,8 +78,8 @@ async def generate_sharded(
         sheet: CSV, TSV, XLSX (first worksheet), JSON, JSON lines or YAML: an https:// URL, s3://bucket/key, or a path
             that is the same on every worker. Dates as in s3://bucket/{date}.csv are filled in from the scheduled start
             in UTC. Columns are fields of a video request (prompt, duration, ...) and those that the template uses.
-        credentials: The saved account that makes and bills the videos, or several. Its jobs in flight apply to each
-            shard; set up a concurrency limit to limit them across workers.
+        credentials: The saved account that makes and bills the videos, several, or a route. The jobs in flight of an
+            account apply to each shard; set up a concurrency limit to limit them across workers.
         store: The saved store for the videos and their records; every worker must be able to reach it.
         batch: Name of the batch, or a template such as daily-{date}, filled in once for all shards.
         deployment: The deployment of Generate a shard that workers run, as flow name/deployment name.
@@ -112,11 +110,11 @@ async def generate_sharded(
             Budget reached, Trial made or Stopped, which are failures; the next one continues.
     """
     log = get_run_logger()
-    accounts, origin = as_accounts(credentials), await origin_of_run()
+    (accounts, _), origin = await as_accounts(credentials), await origin_of_run()
     name, location = batch_from(origin, batch), filled(sheet.strip(), origin.moment, field="sheet")
     shared = {
         "sheet": location,
-        "credentials": [_reference(account, "credentials") for account in accounts],
+        "credentials": _references(credentials),
         "store": _reference(store, "store"),
         "batch": name,
         "template": template or "",
@@ -221,7 +219,14 @@ async def _run_shard(deployment: str, batch: str, parameters: dict[str, Any], lo
     return f"Shard with {what} crashed {SHARD_TRIES} times."
 
 
-def _reference(block: GatewayCredentials | VideoStore | VideoBudget, field: str) -> dict[str, dict[str, str]]:
+def _references(credentials: AnyAccounts) -> object:
+    """The accounts as a parameter."""
+    if isinstance(credentials, list):
+        return [_reference(each, "credentials") for each in credentials]
+    return _reference(credentials, "credentials")
+
+
+def _reference(block: Block, field: str) -> dict[str, dict[str, str]]:
     """A saved block as a parameter: workers are sent only its name.
 
     Raises:

@@ -15,19 +15,22 @@ from prefect_omnivideo.core.records.compact import PackedRecords
 from prefect_omnivideo.core.records.model import Place
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.routes.fallback import may_submit
+from prefect_omnivideo.core.routes.order import Policy
 from prefect_omnivideo.core.sheets.dry_run import describe
 from prefect_omnivideo.core.sheets.expansion import Expansion, OnBadRow, expand
 from prefect_omnivideo.core.sheets.readers import read_table
 from prefect_omnivideo.core.sheets.source import name_of, read
 from prefect_omnivideo.core.storage.s3 import Bucket
 from prefect_omnivideo.core.threads import on_records
-from prefect_omnivideo.flows.batch import as_accounts, run_batch
+from prefect_omnivideo.flows.batch import run_batch
+from prefect_omnivideo.flows.run.accounts import as_accounts
 from prefect_omnivideo.flows.run.approval import AskAbove
 from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
-from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Count, Seconds, Text
+from prefect_omnivideo.flows.run.parameters import AnyAccounts, AnyStore, Count, Seconds, Text
 from prefect_omnivideo.flows.run.spending import prices_of
 from prefect_omnivideo.flows.run.verdict import SHARD_TAG
 
@@ -51,7 +54,7 @@ def _run_name() -> str:
 @video_flow(name="Generate videos from a sheet", flow_run_name=_run_name, on_cancellation=[report_cancellation])
 async def generate_from_sheet(
     sheet: str,
-    credentials: AnyCredentials | list[AnyCredentials],
+    credentials: AnyAccounts,
     store: AnyStore,
     batch: Text = "",
     template: Text = "",
@@ -77,7 +80,7 @@ async def generate_from_sheet(
             are fields of a video request (prompt, duration, aspect_ratio, options.watermark, ...) and those that the
             template uses; takes asks for several videos of a row.
         credentials: The account that makes and bills the videos, or several: each takes the next row it supports as
-            soon as it has capacity.
+            soon as it has capacity. Or a saved route, which says when each of its accounts is taken.
         store: Where the videos and their records are kept.
         batch: Name of the batch, such as Autumn campaign, or a template such as daily-{date}. Empty: a new batch,
             named by the id of this run, or of the outermost one around it. The same row in the same batch is made
@@ -109,14 +112,17 @@ async def generate_from_sheet(
         BatchStoppedError: videos were left out as a budget is reached, or as nobody approved them. The run ends as
             Budget reached, Trial made or Stopped, which are failures; the next one continues.
     """
-    accounts = as_accounts(credentials)
+    accounts, policy = await as_accounts(credentials)
     terms = Terms(max_cost, max_videos, budgets, unknown_price, ask_above)
-    return await make_sheet(sheet, accounts, store, batch, template, on_bad_row, limit, 0, dry_run, deadline, terms)
+    return await make_sheet(
+        sheet, accounts, policy, store, batch, template, on_bad_row, limit, 0, dry_run, deadline, terms
+    )
 
 
 async def make_sheet(
     sheet: str,
     accounts: Sequence[GatewayCredentials],
+    policy: Policy,
     store: AnyStore,
     batch: str | None,
     template: str | None,
@@ -145,7 +151,7 @@ async def make_sheet(
         rows = ", ".join(expansion.repeated[:20])
         log.warning("made once, as an earlier row is the same (a different take makes another video): %s", rows)
     if dry_run:
-        known = await on_records(_known, store, name)
+        known = await on_records(_known, store, name, accounts)
         book = await prices_of(accounts, store.open())
         log.info("%s", describe(expansion.requests, known, [account.account() for account in accounts], book))
     if dry_run or not expansion.requests:
@@ -153,7 +159,9 @@ async def make_sheet(
     # The shards of a sheet are parts of one list.
     asked_at = origin.moment if SHARD_TAG in flow_run.tags else moment_of_run()
     first = Place(asked_at=asked_at, position=offset + 1)
-    return await run_batch(expansion.requests, accounts, store, name, deadline, terms, tuple(expansion.skipped), first)
+    return await run_batch(
+        expansion.requests, accounts, store, name, deadline, terms, tuple(expansion.skipped), first, policy=policy
+    )
 
 
 def read_sheet(
@@ -170,10 +178,10 @@ def read_sheet(
     return expand(read_table(file), template, [account.account() for account in accounts], on_bad_row, limit)
 
 
-def _known(store: AnyStore, batch: str) -> set[str]:
+def _known(store: AnyStore, batch: str, accounts: Sequence[GatewayCredentials]) -> set[str]:
     """Keys of the videos of a batch that would not be submitted again."""
     return {
         record.key
         for record in Records(store.open()).batch(batch)
-        if record.failure is None or not record.failure.may_resubmit
+        if not any(may_submit(record, account.account()) for account in accounts)
     }

@@ -19,6 +19,7 @@ from prefect_omnivideo.core.prices.estimate import Estimate
 from prefect_omnivideo.core.records.model import Place, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest, as_request
+from prefect_omnivideo.core.routes.fallback import may_submit
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.budgets import (
     MaxCost,
@@ -142,7 +143,7 @@ async def make_video(
         ticket.saw(record)
     owner = next((account for account in accounts if is_owner(record, account.account())), credentials)
     looked = await look_up(record, owner, store)
-    if looked.failure and looked.failure.may_resubmit and looked.state is VideoState.FAILED:
+    if may_submit(looked, credentials.account()):
         return await make_video(request, credentials, accounts, store, batch, deadline, place, expected, ticket)
     return await finish_video(looked, owner, store, deadline)
 

@@ -29,6 +29,7 @@ SLUGS = {
     "sora-credentials",
     "twelveai-credentials",
     "video-budget",
+    "video-route",
 }
 
 

@@ -33,6 +33,7 @@ def test_public_names() -> None:
         "TwelveAICredentials",
         "VideoBudget",
         "VideoRequest",
+        "VideoRoute",
     }
     assert {"generate_video", "generate_videos", "generate_from_sheet"} <= set(flows.__all__)
     for name in ("twelveai", "omnirouters", "sora", "apimart", "jimmyai"):

@@ -11,6 +11,19 @@ from prefect_omnivideo.core.gateways.specification import Answer, Gateway, Route
 
 
 @dataclass(frozen=True)
+class Fallback:
+    """What a route allows when one of its accounts does not make a video.
+
+    Attributes:
+        after_moderation: whether another account may be sent what a content filter refused.
+        may_drop: portable fields that may be left out for an account that cannot honour them.
+    """
+
+    after_moderation: bool = False
+    may_drop: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Account:
     """One account at one gateway.
 
@@ -21,6 +34,7 @@ class Account:
         requests_in_flight: HTTP requests at a time; more only waste CPU in httpx's pool.
         request_seconds: how long one request may take in all.
         poll_seconds: the shortest pause between two status queries of one job.
+        fallback: the rules of the route that it is an account of; None if it is of none.
         key_field: the native field in which a record's key is sent; empty if it is not sent.
         heard: called with every answer of the gateway, which may contain signed links.
     """
@@ -36,7 +50,13 @@ class Account:
     request_seconds: float = 90.0
     poll_seconds: float = 5.0
     key_field: str = ""
+    fallback: Fallback | None = None
     heard: Callable[[Answer], object] = field(default=lambda answer: None, repr=False, compare=False)
+
+    @property
+    def id(self) -> str:
+        """What tells it apart from the other accounts of a run: blocks of two kinds may have the same name."""
+        return f"{self.gateway.name}/{self.name}"
 
     @property
     def connect_seconds(self) -> float:

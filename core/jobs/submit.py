@@ -36,6 +36,8 @@ from prefect_omnivideo.core.records.repository import Records, Versioned
 from prefect_omnivideo.core.references.parse import own_references, placeholder
 from prefect_omnivideo.core.references.publish import reachable
 from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.routes.dropping import sent_to
+from prefect_omnivideo.core.routes.fallback import may_submit
 from prefect_omnivideo.core.threads import on_records
 
 CLAIM_PAUSE = 1.0
@@ -77,19 +79,19 @@ async def submit(
     """
     if request.follows and continues is None:
         known = await on_records(records.load, batch, request)
-        if known and not may_submit(known.record):
+        if known and not may_submit(known.record, account):
             return await await_outcome(records, known)
-    asked = continued(request, continues) if continues else request
-    body = translate(account.gateway, placeholder(account.gateway, asked))
-    has_own = bool(own_references(asked))
+    sent, dropped = sent_to(account, continued(request, continues) if continues else request)
+    body = translate(account.gateway, placeholder(account.gateway, sent))
+    has_own = bool(own_references(sent))
     async with connect(account) as client:
         # A turn and an upload may take long, and a reservation counts; an earlier submission needs none of them.
         looks_first = client.is_paced or has_own or (ticket is not None and not ticket.is_held)
         found = await on_records(records.load, batch, request) if looks_first else None
-        if found and not may_submit(found.record):
+        if found and not may_submit(found.record, account):
             return await await_outcome(records, found)
         if has_own:
-            body = translate(account.gateway, await reachable(asked, client, records.store))
+            body = translate(account.gateway, await reachable(sent, client, records.store))
         async with client.turn():
             if ticket:
                 await ticket.hold()
@@ -110,10 +112,11 @@ async def submit(
                     estimated_from=str(expected.source) if expected and expected.amount else "",
                     reserved=ticket.reserved if ticket else None,
                     continues=continues.of if continues else "",
+                    dropped=dropped,
                 )
                 return new_record(request, batch, attempt, place)
 
-            current, claimed = await _claimed(records, intent)
+            current, claimed = await _claimed(records, intent, account)
             if claimed:
                 return await _send(client, _with_key(body, account, request), records, current, log, ticket)
     return await await_outcome(records, current)
@@ -176,7 +179,7 @@ async def _send(
             raise SubmissionUnknownError(message)
 
 
-async def _claimed(records: Records, intent: Callable[[], VideoRecord]) -> tuple[Versioned, bool]:
+async def _claimed(records: Records, intent: Callable[[], VideoRecord], account: Account) -> tuple[Versioned, bool]:
     """The claim, retried while the store is unavailable: nothing is sent before it is written.
 
     Each try restarts its time, so that it does not expire before it is written.
@@ -184,17 +187,17 @@ async def _claimed(records: Records, intent: Callable[[], VideoRecord]) -> tuple
     retrying = stamina.AsyncRetryingCaller(
         attempts=None, timeout=CLAIM_PATIENCE, wait_initial=0.5, wait_max=10, wait_jitter=1
     )
-    return await retrying(StoreUnavailableError, lambda: on_records(_claim, records, intent()))
+    return await retrying(StoreUnavailableError, lambda: on_records(_claim, records, intent(), account))
 
 
-def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
-    """The right to submit: a new record, or one more attempt after a failure that certainly cost nothing."""
+def _claim(records: Records, record: VideoRecord, account: Account) -> tuple[Versioned, bool]:
+    """The right to submit: a new record, or one more attempt where the earlier ones allow it."""
     current, _ = records.claim(record)
-    if may_submit(current.record):
+    if may_submit(current.record, account):
         try:
             current = records.save(current.record.again(record.attempt), current.etag)
         except RecordConflictError:
-            return _claim(records, record)
+            return _claim(records, record, account)
     # By the claim's own id, not by who created the object: the answer to an earlier try may have been lost.
     ours = current.record.is_claimed_by(record.attempt.claim_id)
     if ours and current.record.state is VideoState.UNKNOWN:
@@ -203,13 +206,8 @@ def _claim(records: Records, record: VideoRecord) -> tuple[Versioned, bool]:
         try:
             return records.save(unsent, current.etag), False
         except RecordConflictError:
-            return _claim(records, record)
+            return _claim(records, record, account)
     return current, ours
-
-
-def may_submit(record: VideoRecord) -> bool:
-    """Whether a video that has a record may be submitted once more."""
-    return record.state is VideoState.FAILED and record.failure is not None and record.failure.may_resubmit
 
 
 async def await_outcome(records: Records, current: Versioned) -> VideoRecord:

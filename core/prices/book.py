@@ -21,13 +21,13 @@ async def gather_prices(
     """What is known about the prices of the accounts. What cannot be looked up is not known.
 
     Args:
-        lists: the accounts' own price lists, by name.
+        lists: the accounts' own price lists, by id.
         store: where earlier videos are; None if nothing is to be learned from them.
     """
     pages, known = await asyncio.gather(asyncio.gather(*map(gateway_prices, accounts)), _learned(store))
     return {
-        account.name: AccountPrices(
-            listed=lists.get(account.name),
+        account.id: AccountPrices(
+            listed=lists.get(account.id),
             gateway=page,
             learned=known.get((account.gateway.name, account.base_url), {}),
         )

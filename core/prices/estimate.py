@@ -54,7 +54,7 @@ class AccountPrices:
 
 
 PriceBook = Mapping[str, AccountPrices]
-"""What is known about prices, by the name of the account; gathered once for a run."""
+"""What is known about prices, by the id of the account; gathered once for a run."""
 
 
 def estimate(request: VideoRequest, account: Account, book: PriceBook) -> Estimate:
@@ -63,7 +63,7 @@ def estimate(request: VideoRequest, account: Account, book: PriceBook) -> Estima
     Raises:
         RequestError: the account's gateway cannot honour the request.
     """
-    known, kind = book.get(account.name, AccountPrices()), kind_of(request, account.gateway)
+    known, kind = book.get(account.id, AccountPrices()), kind_of(request, account.gateway)
     reason = ""
     for source, prices in ((Source.LIST, known.listed), (Source.GATEWAY, known.gateway)):
         if prices is None:

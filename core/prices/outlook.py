@@ -44,22 +44,25 @@ class Outlook(NamedTuple):
         return tuple(" or else ".join(map(str, totals)) for totals in self.shares)
 
 
-def outlook(requests: Iterable[tuple[VideoRequest, Sequence[Account]]], book: PriceBook) -> Outlook:
+def outlook(requests: Iterable[Sequence[tuple[Account, VideoRequest]]], book: PriceBook) -> Outlook:
     """What requests will cost, each on one of the accounts that support it.
+
+    Args:
+        requests: for each of them, those accounts, with the request as each of them is sent it.
 
     Raises:
         RequestError: one of those accounts cannot honour its request.
     """
-    shares: dict[tuple[str, ...], tuple[Sequence[Account], list[VideoRequest]]] = {}
-    for request, accounts in requests:
-        shares.setdefault(tuple(account.name for account in accounts), (accounts, []))[1].append(request)
+    shares: dict[tuple[str, ...], list[Sequence[tuple[Account, VideoRequest]]]] = {}
+    for ways in requests:
+        shares.setdefault(tuple(account.id for account, _ in ways), []).append(ways)
     return Outlook(
         tuple(
             tuple(
-                total_of(account.name, [estimate(request, account, book) for request in members])
-                for account in accounts
+                total_of(same[0][0].name, [estimate(request, account, book) for account, request in same])
+                for same in zip(*members, strict=True)
             )
-            for accounts, members in shares.values()
-            if accounts
+            for names, members in shares.items()
+            if names
         )
     )

@@ -114,6 +114,8 @@ class Attempt(Part):
     """What a shot of a storyboard continues: the task id of that video, or the SHA-256 of its file."""
     video_id: str = ""
     """The vendor's own id of the finished video, if the gateway told it: what Kling extends by."""
+    dropped: tuple[str, ...] = ()
+    """Fields of the request that the account cannot honour and was not sent, as its route allows."""
 
 
 class StoredFile(Part):

@@ -11,6 +11,7 @@ from prefect_omnivideo.core.prices.outlook import outlook
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.routes.dropping import sent_to, ways
 from prefect_omnivideo.core.sheets.expansion import able
 
 _SHOWN = 5
@@ -32,13 +33,14 @@ def describe(
     lines = [f"Dry run: {len(new)} of {len(requests)} videos would be submitted{others}."]
     where = Counter(_destination(request, accounts) for request in new)
     lines += [f"  {count} x {destination}" for destination, count in where.items()]
-    expected = outlook(((request, able(request, accounts)) for request in new), book)
+    expected = outlook((ways(request, able(request, accounts)) for request in new), book)
     lines += [f"  Estimate: {line}" for line in expected.lines()]
     lines.append("Nothing was spent.")
     if new:
         lines += ["The first requests:", *(f"  {_words(request)}" for request in new[:_SHOWN])]
         account = able(new[0], accounts)[0]
-        call = preview(account.gateway, check(new[0], account), account.base_url, account.route)
+        sent = sent_to(account, new[0]).request
+        call = preview(account.gateway, check(sent, account), account.base_url, account.route)
         lines += ["The call for the first request:", json.dumps(call, ensure_ascii=False, indent=2)]
     return "\n".join(lines)
 
@@ -46,8 +48,8 @@ def describe(
 def _destination(request: VideoRequest, accounts: Sequence[Account]) -> str:
     """Gateway and model; several, if the first account with capacity will take the video."""
     models = [
-        f"{account.gateway.title} ({getattr(check(request, account), 'model', None) or 'default model'})"
-        for account in able(request, accounts)
+        f"{account.gateway.title} ({getattr(check(sent, account), 'model', None) or 'default model'})"
+        for account, sent in ways(request, able(request, accounts))
     ]
     return " or ".join(dict.fromkeys(models))
 

@@ -7,6 +7,7 @@ from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.errors import Problem, RequestError
 from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.routes.dropping import sent_to
 from prefect_omnivideo.core.sheets.rows import MAX_VIDEOS, Table, check_columns, requests_of, unreadable
 from prefect_omnivideo.core.sheets.template import Template
 
@@ -91,7 +92,7 @@ def _unsupported(request: VideoRequest, accounts: Sequence[Account], known: Coll
 
 def _problems(request: VideoRequest, account: Account) -> Sequence[Problem]:
     try:
-        check(request, account)
+        check(sent_to(account, request).request, account)
     except RequestError as error:
         return error.problems
     return ()

@@ -12,11 +12,11 @@ from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.errors import Problem, RequestError
 from prefect_omnivideo.core.gateways.continuing import Continuation, Way, continued
 from prefect_omnivideo.core.jobs.ownership import is_owner
-from prefect_omnivideo.core.jobs.submit import may_submit
 from prefect_omnivideo.core.media.probe import can_read_pictures
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.routes.fallback import may_submit
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.storyboards.storyboard import ContinueBy, Storyboard
 

@@ -11,7 +11,6 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from prefect_omnivideo.core.jobs.submit import may_submit
 from prefect_omnivideo.core.prices.estimate import PriceBook
 from prefect_omnivideo.core.prices.outlook import Outlook, outlook
 from prefect_omnivideo.core.prices.threshold import THRESHOLD_OR_EMPTY, Threshold
@@ -20,6 +19,8 @@ from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.approval import Decision
 from prefect_omnivideo.core.reports.templating import render
+from prefect_omnivideo.core.routes.dropping import ways
+from prefect_omnivideo.core.routes.fallback import may_submit
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run import asking
 from prefect_omnivideo.flows.run.asking import Answered, Question
@@ -47,7 +48,7 @@ async def approve(
     if not ask_above or SHARD_TAG in flow_run.tags or context is None or context.flow_run is None:
         return Decision()
     keys = [each.request.key for each in work]
-    missing = await on_records(_missing, records, batch, keys)
+    missing = await on_records(_missing, records, batch, work)
     # Another list is another question: what was approved is the list that was asked about.
     about = f"approval-{hashlib.sha256('/'.join([batch, *keys]).encode()).hexdigest()[:16]}"
     async with get_client() as client:
@@ -76,16 +77,22 @@ async def approve(
     return _decision(answered, keys, missing)
 
 
-def _missing(records: Records, batch: str, keys: Sequence[str]) -> frozenset[str]:
+def _missing(records: Records, batch: str, work: Sequence[Work]) -> frozenset[str]:
     """Which of these videos the batch has never submitted, or may submit again."""
-    return frozenset(keys) - {record.key for record in records.batch(batch) if not may_submit(record)}
+    accounts = {each.request.key: each.accounts for each in work}
+    known = {
+        record.key
+        for record in records.batch(batch)
+        if not any(may_submit(record, account.account()) for account in accounts.get(record.key, ()))
+    }
+    return frozenset(accounts) - known
 
 
 def _why(ask_above: str, rest: Sequence[Work], book: PriceBook) -> str:
     """Why a person is to be asked about these; empty if they are not above the threshold."""
     expected = Outlook()
     with only_shows("the estimate of the cost"):
-        pairs = [(each.request, [account.account() for account in each.accounts]) for each in rest]
+        pairs = [ways(each.request, [account.account() for account in each.accounts]) for each in rest]
         expected = outlook(pairs, book)
     return Threshold.parse(ask_above).why_above(len(rest), expected) if rest else ""
 

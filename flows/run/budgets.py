@@ -18,11 +18,11 @@ from prefect_omnivideo.core.budget.spending import Spending
 from prefect_omnivideo.core.budget.ticket import Ticket
 from prefect_omnivideo.core.budget.usage import Limit
 from prefect_omnivideo.core.errors import StoreError
-from prefect_omnivideo.core.jobs.submit import may_submit
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.prices.estimate import PriceBook
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.routes.fallback import may_submit
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.spending import estimate_of
 
@@ -83,7 +83,7 @@ class Budgeted:
         records, batch = self._spending.records, self._spending.batch
         ticket = self._spending.ticket(account.account_name, _amount(request, account, self._book, self._highest))
         found = await on_records(records.load, batch, request)
-        if found is None or may_submit(found.record):
+        if found is None or may_submit(found.record, account.account()):
             await ticket.hold()
         try:
             yield ticket
@@ -165,7 +165,7 @@ def _amount(
 ) -> Amount | None:
     """What a video counts as until its cost is known; None if its price is unknown."""
     expected = estimate_of(request, account, book)
-    return (expected and expected.amount) or highest.get(account.account_name)
+    return (expected and expected.amount) or highest.get(account.account_id)
 
 
 def _highest(terms: Terms, work: Iterable[Work], book: PriceBook) -> dict[str, Amount]:
@@ -174,7 +174,7 @@ def _highest(terms: Terms, work: Iterable[Work], book: PriceBook) -> dict[str, A
         return {}
     known = [(name, quote.amount) for name, prices in book.items() for quote in prices.learned.values()]
     known += [
-        (account.account_name, expected.amount)
+        (account.account_id, expected.amount)
         for request, accounts in work
         for account in accounts
         if (expected := estimate_of(request, account, book))

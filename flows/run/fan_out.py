@@ -6,52 +6,30 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
-from prefect_omnivideo.core.errors import BudgetReachedError, NoBalanceError, Problem, RequestError, UnauthorizedError
-from prefect_omnivideo.core.references.plan import check
-from prefect_omnivideo.core.request import VideoRequest
-from prefect_omnivideo.core.storage.base import ObjectStore
+from prefect_omnivideo.core.errors import BudgetReachedError, NoBalanceError, UnauthorizedError
+from prefect_omnivideo.core.routes.order import Accounts, Rungs
 
 T = TypeVar("T")
-Accounts = frozenset[int]
-"""Positions in a list of credentials."""
+Kind = tuple[Rungs, str]
+"""What items are alike in: the accounts that may make them, and the model they are for."""
 ACCOUNT_ERRORS = (NoBalanceError, UnauthorizedError)
 """Refusals that concern the account, not the request: another account may accept it."""
 
 
-def eligible(
-    requests: Sequence[VideoRequest], credentials: Sequence[GatewayCredentials], store: ObjectStore | None = None
-) -> list[Accounts]:
-    """For each request, the accounts whose gateway supports it, including its references.
+class MovesOnError(Exception):
+    """An account did not make an item, and its route goes on with the next one.
 
-    Args:
-        store: where the videos go. None: whether local files can go through it is not checked.
-
-    Raises:
-        RequestError: naming every request that none of them supports, and why; nothing was sent.
+    Attributes:
+        reason: why; what is reported if there is no other account.
     """
-    problems: list[Problem] = []
-    found: list[Accounts] = []
-    for number, request in enumerate(requests, start=1):
-        refusals: dict[int, RequestError] = {}
-        for index, account in enumerate(credentials):
-            try:
-                check(request, account.account(), store)
-            except RequestError as error:
-                refusals[index] = error
-        if len(refusals) == len(credentials):
-            problems += [
-                problem._replace(field=f"{credentials[index].gateway.title}, {problem.field}", item=f"prompt {number}")
-                for index, error in refusals.items()
-                for problem in error.problems
-            ]
-        found.append(frozenset(index for index in range(len(credentials)) if index not in refusals))
-    if problems:
-        raise RequestError(problems, subject="prompts")
-    return found
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 async def fan_out(
-    work: Iterable[tuple[T, Accounts]],
+    work: Iterable[tuple[T, Rungs]],
     credentials: Sequence[GatewayCredentials],
     make: Callable[[T, GatewayCredentials], Awaitable[None]],
     *,
@@ -60,52 +38,63 @@ async def fan_out(
 ) -> None:
     """Make every item with one of its accounts, as many at a time as each account allows.
 
-    An account takes the next item when it has room, so a slow gateway never delays a fast one. An account that
-    refuses an item for a reason of its own (`ACCOUNT_ERRORS`: nothing was spent) gets no more of that kind, and the
-    item goes to the others. So does an item for which a budget has no room on that account.
+    An account takes the next item when it has room, so a slow gateway never delays a fast one. An item waits for the
+    accounts of its first rung, as long as there are any. An account that refuses an item for a reason of its own
+    (`ACCOUNT_ERRORS`: nothing was spent) gets no more of that kind, and the item goes to the others. So does an item
+    that an account did not make (`MovesOnError`), or for which a budget has no room on that account.
 
     Args:
-        make: raises nothing but `ACCOUNT_ERRORS` and `BudgetReachedError`.
+        make: raises nothing but `ACCOUNT_ERRORS`, `MovesOnError` and `BudgetReachedError`.
         give_up: called with each item that no account is left for, and the last refusal.
         model: the model that an item is for; a key may be valid for some models only.
     """
-    waiting: dict[tuple[Accounts, str], deque[T]] = {}
-    for item, accounts in work:
-        waiting.setdefault((accounts, model(item)), deque()).append(item)
+    waiting: dict[Kind, deque[T]] = {}
+    for item, rungs in work:
+        waiting.setdefault((rungs, model(item)), deque()).append(item)
     busy: Counter[int] = Counter()
-    rested: set[tuple[int, str | None]] = set()
+    out: set[tuple[int, str | None]] = set()
     """Accounts that get no more items: none at all, or none of a model."""
 
-    def serves(index: int, accounts: Accounts, name: str) -> bool:
-        return index in accounts and rested.isdisjoint({(index, None), (index, name)})
+    def serving(kind: Kind) -> Accounts:
+        """The accounts that items of this kind wait for: those left of the first rung that has any."""
+        rungs, name = kind
+        left = (frozenset(i for i in rung if out.isdisjoint({(i, None), (i, name)})) for rung in rungs)
+        return next((accounts for accounts in left if accounts), Accounts())
 
-    def take(index: int) -> tuple[Accounts, str] | None:
+    def take(index: int) -> Kind | None:
         # Items that the fewest accounts can make go first: the others have a choice.
-        mine = [kind for kind, queue in waiting.items() if queue and serves(index, *kind)]
-        return min(mine, key=lambda kind: len(kind[0])) if mine else None
+        mine = [kind for kind, queue in waiting.items() if queue and index in serving(kind)]
+        return min(mine, key=lambda kind: sum(map(len, kind[0]))) if mine else None
 
-    def rest(index: int, name: str, error: Exception) -> None:
-        """Exclude accounts; items that no account is left for are given up."""
-        rested.add((index, name if isinstance(error, UnauthorizedError) and error.http_status != 401 else None))
+    def again(kind: Kind, item: T, error: Exception) -> None:
+        """Another account is to make the item, if there is one."""
+        if serving(kind):
+            waiting.setdefault(kind, deque()).append(item)
+        else:
+            give_up(item, error)
+
+    def exclude(index: int, name: str, error: Exception) -> None:
+        """Give an account no more; items that no account is left for are given up."""
+        out.add((index, name if isinstance(error, UnauthorizedError) and error.http_status != 401 else None))
         for kind, queue in waiting.items():
-            if not any(serves(other, *kind) for other in kind[0]):
+            if not serving(kind):
                 while queue:
                     give_up(queue.popleft(), error)
 
     async with asyncio.TaskGroup() as group:
 
-        async def run(index: int, kind: tuple[Accounts, str], item: T) -> None:
+        async def run(index: int, kind: Kind, item: T) -> None:
+            rungs, name = kind
+            others = tuple(rung - {index} for rung in rungs)
             try:
                 await make(item, credentials[index])
             except ACCOUNT_ERRORS as error:
-                waiting[kind].append(item)
-                rest(index, kind[1], error)
+                exclude(index, name, error)
+                again(kind, item, error)
+            except MovesOnError as error:
+                again((others, name), item, error.reason)
             except BudgetReachedError as error:
-                others = (kind[0] - {index}, kind[1])
-                if any(serves(other, *others) for other in others[0]):
-                    waiting.setdefault(others, deque()).append(item)
-                else:
-                    give_up(item, error)
+                again((others, name), item, error)
             busy[index] -= 1
             fill()
 

@@ -13,6 +13,7 @@ from prefect_omnivideo.blocks import (
     S3VideoStore,
     SoraCompatibleCredentials,
     TwelveAICredentials,
+    VideoRoute,
 )
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.sheets.kept import KeptPrompts
@@ -20,6 +21,8 @@ from prefect_omnivideo.core.sheets.kept import KeptPrompts
 AnyCredentials = (
     APIMartCredentials | JimmyAICredentials | OmniRoutersCredentials | SoraCompatibleCredentials | TwelveAICredentials
 )
+AnyAccounts = AnyCredentials | list[AnyCredentials] | VideoRoute
+"""One account, several that share the work, or a route over several."""
 # A form shows a union as tabs named by the titles, and only a list of one type as input fields.
 Prompts = (
     Annotated[list[str], Field(title="texts")]

@@ -14,9 +14,10 @@ from prefect_omnivideo.core.prices.outlook import Outlook, outlook
 from prefect_omnivideo.core.records.compact import PackedRecords
 from prefect_omnivideo.core.records.repository import Records, name_in
 from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.routes.dropping import sent_to, ways
+from prefect_omnivideo.core.routes.order import Accounts
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
-from prefect_omnivideo.flows.run.fan_out import Accounts
 from prefect_omnivideo.tasks.showing import only_shows
 
 
@@ -27,7 +28,7 @@ async def prices_of(accounts: Sequence[GatewayCredentials], store: ObjectStore) 
         RequestError: an account's price file cannot be used.
         StoreUnavailableError: it cannot be read for now.
     """
-    lists = {account.account_name: await on_records(account.price_list) for account in accounts}
+    lists = {account.account_id: await on_records(account.price_list) for account in accounts}
     known = {name: prices for name, prices in lists.items() if prices}
     with only_shows("the prices of gateways and of earlier videos"):
         return await gather_prices([account.account() for account in accounts], known, store)
@@ -59,7 +60,7 @@ async def announce_spending(
         names = await on_records(records.names, batch)
         known = [account.account() for account in accounts]
         pairs = [
-            (request, [known[index] for index in sorted(of)])
+            ways(request, [known[index] for index in sorted(of)])
             for request, of in zip(wanted, accounts_of, strict=True)
             if name_in(batch, request) not in names
         ]
@@ -97,7 +98,8 @@ async def _balances(accounts: Sequence[GatewayCredentials], found: Outlook) -> t
 def estimate_of(request: VideoRequest, credentials: GatewayCredentials, book: PriceBook) -> Estimate | None:
     """What the video will cost on the account, if that can be said."""
     with only_shows("the estimate of the cost"):
-        return estimate(request, credentials.account(), book)
+        account = credentials.account()
+        return estimate(sent_to(account, request).request, account, book)
     return None
 
 

@@ -24,7 +24,7 @@ from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.charges import settle
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, BatchStoppedError, whereabouts
-from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS
+from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS, MovesOnError
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.flows.run.spending import remember_costs
 from prefect_omnivideo.tasks.assets import materialize_batch
@@ -64,11 +64,12 @@ class Outcome:
 
         Raises:
             NoBalanceError, UnauthorizedError: the account's problem; another one may make the video.
+            MovesOnError: another account of the route may make it.
         """
         try:
             with _results_of_its_own():
                 yield
-        except ACCOUNT_ERRORS as error:
+        except (*ACCOUNT_ERRORS, MovesOnError) as error:
             self._log.warning("%r goes to another account, if there is one: %s", shorten(request.prompt, 60), error)
             raise
         except BudgetReachedError:

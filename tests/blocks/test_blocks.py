@@ -26,6 +26,8 @@ from prefect_omnivideo import (
     OmniRoutersCredentials,
     S3VideoStore,
     SoraCompatibleCredentials,
+    VideoBudget,
+    VideoRoute,
 )
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.home import HOME, documentation
@@ -89,9 +91,9 @@ def test_the_suite_still_checks_what_it_did() -> None:
     assert all(hasattr(suite.BlockStandardTestSuite, name) for name in replaced)
 
 
-def test_five_gateways_two_stores_and_a_budget() -> None:
+def test_five_gateways_two_stores_a_budget_and_a_route() -> None:
     assert len(CREDENTIALS) == 5
-    assert len(BLOCKS) == 8
+    assert len(BLOCKS) == 9
 
 
 @pytest.mark.parametrize("kind", CREDENTIALS)
@@ -192,6 +194,11 @@ def test_a_sora_compatible_server_may_want_forms() -> None:
         (SoraCompatibleCredentials, {"answers": {"links": [""]}}, "at least 1 character"),
         (SoraCompatibleCredentials, {"base_url": None}, "valid string"),
         (LocalVideoStore, {"folder": ""}, "relative"),
+        (VideoRoute, {"accounts": ["prod"]}, "the kind and the name of its block"),
+        (VideoRoute, {"accounts": []}, "at least 1 item"),
+        (VideoRoute, {"accounts": ["sora-credentials/a", "sora-credentials/a"]}, "sora-credentials/a is named more"),
+        (VideoRoute, {"accounts": ["sora-credentials/a"], "may_drop": ["prompt"]}, "negative_prompt"),
+        (VideoRoute, {"accounts": ["sora-credentials/a"], "policy": "best"}, "'first', 'spread' or 'cheapest'"),
         (LocalVideoStore, {"folder": "videos"}, "relative"),
     ],
 )
@@ -214,7 +221,13 @@ def test_no_form_shows_a_secret_in_an_error(kind: type[Block]) -> None:
 
 @pytest.mark.parametrize("kind", BLOCKS)
 def test_a_form_that_is_filled_in_well_has_no_error(kind: type[Block]) -> None:
-    given = {"folder": "/srv/videos", "bucket": "videos", "amount": "20 USD", **ADDRESS}
+    given = {
+        "folder": "/srv/videos",
+        "bucket": "videos",
+        "amount": "20 USD",
+        "accounts": ["apimart-credentials/prod"],
+        **ADDRESS,
+    }
     values = {name: value for name, value in given.items() if name in kind.model_fields}
     full = json.loads(kind.model_validate(values).model_dump_json()) | values
     for filled in (values, full):
@@ -300,6 +313,20 @@ async def test_the_doctor_examines_saved_blocks(
     said = capsys.readouterr().out
     assert "20 jobs in flight" in said
     assert "does not accept the key" in said
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_the_doctor_examines_routes_and_budgets(capsys: pytest.CaptureFixture[str], sandbox: Sandbox) -> None:
+    await credentials(sandbox, "apimart").save("doctor-route", overwrite=True)
+    await VideoRoute(accounts=["apimart-credentials/doctor-route"]).save("doctor-good", overwrite=True)
+    await VideoRoute(accounts=["apimart-credentials/missing"]).save("doctor-bad", overwrite=True)
+    await VideoBudget(videos=3).save("doctor", overwrite=True)
+    examined = ["video-route/doctor-good", "video-route/doctor-bad", "video-budget/doctor"]
+    assert await asyncio.to_thread(examine, examined) == 1
+    said = capsys.readouterr().out
+    assert "ok      video-route/doctor-good: first of 1 accounts, all of which are saved" in said
+    assert "FAILS   video-route/doctor-bad: route doctor-bad cannot be used: block apimart-credentials/missing" in said
+    assert "ok      video-budget/doctor: budget doctor (3 videos a day)" in said
 
 
 @pytest.mark.usefixtures("prefect_server")

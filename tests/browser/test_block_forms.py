@@ -58,6 +58,7 @@ def test_the_catalog_is_searched_for_the_package_and_asks_for_pictures_that_exis
             "OmniVideo JimmyAI Credentials",
             "OmniVideo Local Store",
             "OmniVideo OmniRouters Credentials",
+            "OmniVideo Route",
             "OmniVideo S3 Store",
             "OmniVideo Sora-compatible Credentials",
         ]

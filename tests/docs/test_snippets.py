@@ -14,7 +14,7 @@ from prefect import Flow
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 
-from prefect_omnivideo import LocalVideoStore, S3VideoStore, VideoBudget
+from prefect_omnivideo import LocalVideoStore, S3VideoStore, VideoBudget, VideoRoute
 from prefect_omnivideo.core.reports.marks import read_marks
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from prefect_omnivideo.sandbox.s3server import S3Server, running_s3
@@ -63,6 +63,7 @@ def saved(
     prices = [{"per_video": "0.25 USD"}]
     blocks: list[Block] = [credentials(sandbox, gateway) for gateway in GATEWAYS if gateway != "apimart"]
     blocks += [credentials(sandbox, "apimart", prices=prices), VideoBudget(videos=1000)]
+    blocks += [VideoRoute(accounts=["apimart-credentials/prod", "jimmyai-credentials/prod"])]
     blocks += [
         LocalVideoStore(folder=folder),
         S3VideoStore(bucket="my-videos", prefix="saved", region_name="eu-central-1"),
@@ -124,5 +125,5 @@ def test_the_marks_of_the_documents_are_marks() -> None:
 
 def test_every_kind_of_block_has_a_snippet() -> None:
     shown = "\n".join(snippet.text for snippet in snippets("python") if snippet.place.startswith("blocks/"))
-    for kind in (*KINDS.values(), LocalVideoStore, S3VideoStore, VideoBudget):
+    for kind in (*KINDS.values(), LocalVideoStore, S3VideoStore, VideoBudget, VideoRoute):
         assert f"{kind.__name__}.aload(" in shown

@@ -23,7 +23,7 @@ from tests.core.budget.memory import MemoryStore
 from tests.core.records.samples import attempt
 
 ACCOUNT: Any = APIMartCredentials(api_key="k")  # type: ignore[arg-type]
-NAME = ACCOUNT.account_name
+NAME = ACCOUNT.account_id
 LISTED, DEARER, UNLISTED = (VideoRequest(prompt="x", resolution=each) for each in ("720p", "1080p", "4k"))
 LIST = PriceList.model_validate(
     {"prices": [{"resolution": "720p", "per_video": "0.40 USD"}, {"resolution": "1080p", "per_video": "0.80 USD"}]}

@@ -24,6 +24,8 @@ from prefect_omnivideo.core.records.repository import Records, Versioned, record
 from prefect_omnivideo.core.storage.folder import Folder
 from tests.core.records.samples import MOMENT, attempt, record
 
+GATEWAY = get_gateway("apimart")
+ACCOUNT = Account(GATEWAY, "prod", "https://api.apimart.ai", SecretStr("sk-x"), GATEWAY.routes[0])
 OURS, THEIRS = "a" * 32, "b" * 32
 Step = Callable[[VideoRecord], VideoRecord | None]
 
@@ -84,7 +86,7 @@ def in_store(store: Eventful) -> VideoRecord:
 
 
 async def claimed(store: Eventful) -> tuple[VideoRecord, bool]:
-    current, may_send = await submission._claimed(Records(store), intent)
+    current, may_send = await submission._claimed(Records(store), intent, ACCOUNT)
     assert in_store(store) == current.record, "what is told is what stands"
     return current.record, may_send
 
@@ -136,7 +138,7 @@ async def test_a_claim_is_tried_again_while_the_store_is_away_and_its_time_begin
         begun.append(intent())
         return begun[-1]
 
-    current, may_send = await submission._claimed(Records(store), counted)
+    current, may_send = await submission._claimed(Records(store), counted, ACCOUNT)
     assert may_send
     assert (store.creates, len(begun)) == (4, 4)
     assert current.record == begun[-1] == in_store(store)

@@ -66,15 +66,15 @@ OTHER = prices("9 USD", model="other")
     ],
 )
 def test_the_best_source_that_has_a_price_counts(known: AccountPrices, found: tuple[object, ...]) -> None:
-    given = estimate(REQUEST, account(), {"prod": known})
+    given = estimate(REQUEST, account(), {"apimart/prod": known})
     assert (str(given.amount), given.source, given.as_of) == found
 
 
 def test_each_account_has_its_own_prices_and_its_own_share() -> None:
     """What only one account can make is charged there at least; the rest, at most."""
     prod, other = account(), account("other")
-    book = {"other": AccountPrices(prices("2 USD")), "prod": AccountPrices(prices("1 USD"))}
-    found = outlook([(REQUEST, [prod, other]), (REQUEST, [prod]), (REQUEST, [other]), (REQUEST, [])], book)
+    book = {"apimart/other": AccountPrices(prices("2 USD")), "apimart/prod": AccountPrices(prices("1 USD"))}
+    found = outlook([[(each, REQUEST) for each in accounts] for accounts in ([prod, other], [prod], [other], [])], book)
     assert found.videos == 3
     assert [told(found.most(name)) for name in ("prod", "other")] == ["2.00 USD", "4.00 USD"]
     assert [told(found.least(name)) for name in ("prod", "other")] == ["1.00 USD", "2.00 USD"]
@@ -83,7 +83,7 @@ def test_each_account_has_its_own_prices_and_its_own_share() -> None:
 def test_unknown_says_why() -> None:
     assert estimate(REQUEST, account(), {}).note == "nothing tells the price of gemini-omni-flash-preview"
     known = AccountPrices(prices("1 USD", max_seconds=4))
-    assert estimate(REQUEST, account(), {"prod": known}).note == (
+    assert estimate(REQUEST, account(), {"apimart/prod": known}).note == (
         "the price depends on the duration, which the request leaves open"
     )
 

@@ -28,7 +28,7 @@ from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.s3 import Bucket
-from prefect_omnivideo.flows.run.fan_out import eligible
+from prefect_omnivideo.flows.run.accounts import eligible
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
 

@@ -17,9 +17,9 @@ from prefect_omnivideo.core.sheets.readers import read_table
 from prefect_omnivideo.core.sheets.rows import MAX_VIDEOS
 from prefect_omnivideo.core.sheets.source import SheetFile
 
-APIMART = APIMartCredentials.model_validate({"api_key": "key"})
-SORA = SoraCompatibleCredentials.model_validate({"api_key": "key", "base_url": "https://gateway.example"})
-JIMMYAI = JimmyAICredentials.model_validate({"api_key": "key"})
+APIMART = APIMartCredentials.model_validate({"api_key": "key"}).account()
+SORA = SoraCompatibleCredentials.model_validate({"api_key": "key", "base_url": "https://gateway.example"}).account()
+JIMMYAI = JimmyAICredentials.model_validate({"api_key": "key"}).account()
 
 
 def sheet(name: str, text: str | bytes, *accounts: Any, content_type: str = "", **settings: Any) -> Expansion:
