@@ -61,4 +61,4 @@ class MemoryStore(ObjectStore):
     def put(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
 
-    write = open = link = clean = put
+    write = copy = open = link = clean = put
