@@ -1,4 +1,4 @@
-"""Three deployments without work pool and worker, served as long as this script runs.
+"""Four deployments without work pool and worker, served as long as this script runs.
 
 prefect server start
 python deployments/serve.py
@@ -10,7 +10,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.types.entrypoint import EntrypointType
 
-from prefect_omnivideo.flows import generate_from_sheet, generate_videos, resolve_videos
+from prefect_omnivideo.flows import choose_takes, generate_from_sheet, generate_videos, resolve_videos
 
 
 def block(kind: str, name: str) -> dict[str, dict[str, str]]:
@@ -51,6 +51,13 @@ if __name__ == "__main__":
             resolve_videos,
             "laptop",
             description="Decides about videos of unknown outcome, or failed ones.",
+            parameters={"store": store},
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        ),
+        RunnerDeployment.from_flow(
+            choose_takes,
+            "laptop",
+            description="Asks which takes of a batch to keep, and copies them.",
             parameters={"store": store},
             entrypoint_type=EntrypointType.MODULE_PATH,
         ),

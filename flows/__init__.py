@@ -1,6 +1,7 @@
 """Flows: one video, a list of them, or a sheet."""
 
 from prefect_omnivideo.flows.batch import generate_videos
+from prefect_omnivideo.flows.choosing import ChoiceIncompleteError, choose_takes
 from prefect_omnivideo.flows.collecting import collect_videos
 from prefect_omnivideo.flows.resolving import resolve_videos
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, BatchStoppedError
@@ -12,6 +13,8 @@ __all__ = [
     "BatchFailedError",
     "BatchIncompleteError",
     "BatchStoppedError",
+    "ChoiceIncompleteError",
+    "choose_takes",
     "collect_videos",
     "generate_from_sheet",
     "generate_sharded",

@@ -1,4 +1,4 @@
-"""Events that automations listen to: `omnivideo.video.<state>` for every video, `omnivideo.batch.completed`."""
+"""Events that automations listen to: new states of videos, chosen videos, the ends of runs of batches."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
 from prefect_omnivideo.blocks.stores import VideoStore
+from prefect_omnivideo.core.choosing.copies import ChosenVideo
 from prefect_omnivideo.core.money.amount import told
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.records.repository import Records
@@ -39,12 +40,7 @@ def _announce_video(record: VideoRecord, store: ObjectStore) -> None:
     attempt, file = record.attempt, record.files[0] if record.files else None
     emit_event(
         f"omnivideo.video.{record.state}",
-        resource={
-            "prefect.resource.id": f"omnivideo.video.{record.key}",
-            "prefect.resource.name": record.request.slug,
-            "omnivideo.gateway": attempt.gateway,
-            "omnivideo.account": attempt.account,
-        },
+        resource=_video(record),
         related=[_batch(record.batch, "batch")],
         payload={
             "batch": record.batch,
@@ -57,6 +53,30 @@ def _announce_video(record: VideoRecord, store: ObjectStore) -> None:
             "reason": record.failure.message[:LONGEST_TEXT] if record.failure else None,
         },
     )
+
+
+def announce_chosen(chosen: ChosenVideo, store: ObjectStore) -> None:
+    """Emit an event for a video that was chosen and copied, which starts whatever publishes it."""
+    if not _in_a_run():
+        return
+    with only_shows("the events of videos"):
+        video, file = chosen.video, chosen.files[0]
+        emit_event(
+            "omnivideo.video.chosen",
+            resource=_video(video),
+            related=[_batch(video.batch, "batch")],
+            payload={
+                "batch": video.batch,
+                "prompt": video.request.prompt[:LONGEST_TEXT],
+                "take": chosen.take,
+                "uri": file.uri,
+                "url": web_address(store.public_url, file.name) or None,
+                "sha256": file.sha256,
+                "poster": store.uri(file.poster) if file.poster else None,
+                "copy_of": video.files[0].uri,
+                "chosen_by": chosen.chosen_by or None,
+            },
+        )
 
 
 def announce_batch(report: BatchReport) -> None:
@@ -79,6 +99,15 @@ def announce_batch(report: BatchReport) -> None:
                 **report.counts,
             },
         )
+
+
+def _video(record: VideoRecord) -> dict[str, str]:
+    return {
+        "prefect.resource.id": f"omnivideo.video.{record.key}",
+        "prefect.resource.name": record.request.slug,
+        "omnivideo.gateway": record.attempt.gateway,
+        "omnivideo.account": record.attempt.account,
+    }
 
 
 def _batch(name: str, role: str | None = None) -> dict[str, str]:

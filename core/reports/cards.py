@@ -90,7 +90,7 @@ def _card(record: VideoRecord, report: BatchReport) -> Card:
     request = record.request
     gateway, model = plain(record.attempt.gateway), plain(request.model or "")
     facts = [gateway, model] if model else [gateway]
-    facts += [fact for file in record.files for fact in _properties(file)]
+    facts += [fact for file in record.files for fact in facts_of(file)]
     facts += [f"cost {told(record.cost)}"] if record.cost else []
     durations = [seconds for file in record.files if (seconds := _number(file, "duration")) is not None]
     return Card(
@@ -117,7 +117,8 @@ def _link(name: str, report: BatchReport) -> str:
     return quote(posixpath.relpath(name, report.batch)) if name else ""
 
 
-def _properties(file: StoredFile) -> list[str]:
+def facts_of(file: StoredFile) -> list[str]:
+    """What is known of a file: seconds, width and height, size."""
     seconds, width, height = (_number(file, name) for name in ("duration", "width", "height"))
     properties = [] if seconds is None else [f"{seconds:.1f} s"]
     properties += [f"{width:.0f}×{height:.0f}"] if width and height else []

@@ -27,7 +27,7 @@ from tests.deployments.stage import START, Server, prefect_server, process, unti
 MILLISECONDS = 40_000  # nothing waits that long on an idle machine
 expect.set_options(timeout=MILLISECONDS)
 VIDEOS, SHEET = "Generate videos/laptop", "Generate videos from a sheet/laptop"
-RESOLVE = "Resolve videos/laptop"
+RESOLVE, CHOOSE = "Resolve videos/laptop", "Choose takes/laptop"
 
 BATCH = "autumn"
 PROMPTS = [
@@ -110,7 +110,7 @@ def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Generat
         save_block(server, "prod", credentials(sandbox, "apimart"))
         save_block(server, "videos", LocalVideoStore(folder=home / "videos"))
         with process([sys.executable, "deployments/serve.py"], server.environment, home / "serve.log") as serving:
-            until(lambda: server.knows(RESOLVE) or serving.poll() is not None, START)
+            until(lambda: server.knows(CHOOSE) or serving.poll() is not None, START)
             with server.client() as client:
                 names = (VIDEOS, SHEET, RESOLVE)
                 videos, sheet_id, resolve = (str(client.read_deployment_by_name(name).id) for name in names)

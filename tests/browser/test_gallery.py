@@ -180,6 +180,29 @@ def test_one_video_plays_at_a_time(gallery: Page) -> None:
     expect(players).to_have_count(0)
 
 
+def test_the_takes_of_a_prompt_play_together(tab: Page, tmp_path: Path) -> None:
+    takes = [made("Rain on neon streets", take=take, seconds=20) for take in (1, 2, 3)]
+    tab.goto(put(tmp_path, [*takes, made("A paper boat")]).as_uri())
+    button = tab.get_by_role("button", name="Play these takes together")
+    expect(button).to_have_count(1)
+    button.click()
+    players = tab.locator("article video")
+    expect(players).to_have_count(3)
+    for player in players.all():
+        tab.wait_for_function(PLAYS, arg=player.element_handle())
+    assert players.evaluate_all("players => players.every(player => player.muted)")
+    apart = "players => Math.max(...players.map(p => p.currentTime)) - Math.min(...players.map(p => p.currentTime))"
+    assert players.evaluate_all(apart) < 0.3
+    players.nth(1).evaluate("player => player.pause()")
+    tab.wait_for_function("() => [...document.querySelectorAll('article video')].every(player => player.paused)")
+    players.nth(1).evaluate("player => { player.currentTime = 12 }")
+    tab.wait_for_function("() => [...document.querySelectorAll('article video')].every(p => p.currentTime > 11)")
+    players.first.evaluate("player => player.play()")
+    tab.wait_for_function("() => [...document.querySelectorAll('article video')].every(p => p.currentTime > 12.2)")
+    tab.get_by_role("link", name="Play A paper boat, take 1").click()
+    expect(players).to_have_count(1)
+
+
 def test_the_large_view_by_keyboard(gallery: Page) -> None:
     """Arrows, space, marks and Escape; the focus goes on where it was left."""
     large = gallery.get_by_role("dialog", name="Large view")

@@ -17,7 +17,7 @@ from prefect_omnivideo.sandbox.s3server import S3Server
 from tests.deployments.stage import ROOT, START, Stage, machine, process, until
 
 DEPLOYMENTS = ROOT / "deployments"
-AUTOMATIONS = ("crash-zombies", "crash-stranded", "notify-on-failure", "start-with-batch")
+AUTOMATIONS = ("crash-zombies", "crash-stranded", "notify-on-failure", "start-with-batch", "publish-chosen")
 LAPTOP = "from the laptop"
 ENDLESS = "endless [fault:never]"
 SHEET_FLOW = "Generate videos from a sheet"
@@ -99,7 +99,14 @@ def test_deployments_hold_references_and_schedules_of_their_own(stage: Stage) ->
     }
     strategies = {name: d.concurrency_options and d.concurrency_options.collision_strategy for name, d in found.items()}
     queued = dict.fromkeys(("ad-hoc", "daily", "products", "long"), "ENQUEUE")
-    assert strategies == {**queued, "hourly": "CANCEL_NEW", "collect": "CANCEL_NEW", "resolve": None, "shard": None}
+    assert strategies == {
+        **queued,
+        "hourly": "CANCEL_NEW",
+        "collect": "CANCEL_NEW",
+        "resolve": None,
+        "choose": None,
+        "shard": None,
+    }
 
 
 def test_schedules_make_runs(stage: Stage) -> None:

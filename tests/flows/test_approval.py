@@ -20,7 +20,7 @@ from prefect.states import Scheduled
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.core.reports.approval import Answer
 from prefect_omnivideo.flows import BatchStoppedError, generate_videos
-from prefect_omnivideo.flows.run import asking
+from prefect_omnivideo.flows.run import asking, forms
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
 
@@ -33,7 +33,7 @@ PAUSED = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     sandbox.reset()
-    monkeypatch.setattr(asking, "_SECONDS_BETWEEN", 0.05)
+    monkeypatch.setattr(forms, "_SECONDS_BETWEEN", 0.05)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from prefect.client.orchestration import get_client
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.flows import (
+    choose_takes,
     collect_videos,
     generate_from_sheet,
     generate_sharded,
@@ -22,6 +23,7 @@ from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
 
 FLOWS = [
+    choose_takes,
     collect_videos,
     generate_from_sheet,
     generate_shard,

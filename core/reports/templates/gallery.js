@@ -47,7 +47,7 @@ function update() {
   showMissing(found);
   sort(wanted.sort);
   resize(`${wanted.size}rem`);
-  if (player?.closest("article").hidden) stop();
+  if (players.some((player) => player.closest("article").hidden)) stop();
 }
 
 function resize(size) {
@@ -160,10 +160,10 @@ function exportMarks() {
 
 addEventListener("storage", showMarks);
 
-// Players: the one in a card, made for playing and removed for the next; and that of the large view.
+// Players: those in cards, made for playing and removed for the next; and that of the large view.
 
 const screen = one("video", large);
-let player = null;
+let players = []; // one, or those of a prompt's takes
 let current = null; // the frame in the large view
 
 function cardOf(element) {
@@ -172,23 +172,52 @@ function cardOf(element) {
 
 function play(frame) {
   stop();
-  player = document.createElement("video");
-  Object.assign(player, { src: frame.href, controls: true, autoplay: true, playsInline: true, className: "frame" });
+  players = [playerOf(frame)];
+  players[0].autoplay = true;
+  players[0].focus();
+}
+
+function playerOf(frame) {
+  const player = document.createElement("video");
+  Object.assign(player, { src: frame.href, controls: true, playsInline: true, className: "frame" });
   player.poster = one("img", frame)?.src ?? "";
   player.ariaLabel = frame.ariaLabel;
   player.addEventListener("error", complain);
   frame.hidden = true;
   frame.after(player);
-  player.focus();
+  return player;
+}
+
+// Takes begin at the same moment, without sound, and follow the one that a person pauses, plays or moves in.
+function playTogether(frames) {
+  stop();
+  const together = frames.map(playerOf);
+  players = together;
+  let waiting = together.length;
+  const others = (one) => together.filter((player) => player !== one && players === together && !player.error);
+  for (const player of together) {
+    player.muted = true;
+    player.preload = "auto";
+    const ready = () => --waiting || others(null).forEach((each) => each.play().catch(() => {}));
+    player.addEventListener("canplay", ready, { once: true });
+    player.addEventListener("error", ready, { once: true });
+    player.addEventListener("play", () => others(player).forEach((each) => each.ended || each.play().catch(() => {})));
+    player.addEventListener("pause", () => player.ended || others(player).forEach((each) => each.pause()));
+    player.addEventListener("seeked", () =>
+      others(player).forEach((each) => {
+        if (Math.abs(each.currentTime - player.currentTime) > 0.2) each.currentTime = player.currentTime;
+      }),
+    );
+  }
 }
 
 function stop() {
-  if (!player) return;
-  player.previousElementSibling.hidden = false;
-  player.removeAttribute("src");
-  player.load(); // lets go of what was loaded
-  player.remove();
-  player = null;
+  for (const player of players.splice(0)) {
+    player.previousElementSibling.hidden = false;
+    player.removeAttribute("src");
+    player.load(); // lets go of what was loaded
+    player.remove();
+  }
 }
 
 function complain() {
@@ -261,6 +290,7 @@ const BUTTONS = {
   again: (card) => toggleMark(card, "again"),
   copy: (card) => copy(promptOf(card)),
   enlarge: (card) => enlarge(one("a.frame", card)),
+  together: (card, button) => playTogether(playable().filter((frame) => button.closest(".group").contains(frame))),
   previous: () => step(-1),
   next: () => step(1),
   close: () => large.close(),
@@ -272,7 +302,7 @@ document.addEventListener("click", (event) => {
   const frame = target.closest("a.frame");
   const button = target.closest("button");
   if (button?.value === "export") exportMarks();
-  else if (button) BUTTONS[button.value](cardOf(button));
+  else if (button) BUTTONS[button.value](cardOf(button), button);
   else if (frame && !(event.ctrlKey || event.metaKey || event.shiftKey)) {
     event.preventDefault();
     play(frame);
