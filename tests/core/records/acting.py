@@ -168,7 +168,7 @@ class Memory(ObjectStore):
     def put(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
 
-    write = open = size = delete = link = clean = put
+    write = copy = open = size = delete = link = clean = put
 
 
 def is_expected(error: BaseException | None) -> bool:
