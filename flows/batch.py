@@ -146,7 +146,7 @@ async def run_batch(
     limits = await limited(accounts)
     book = await prices_of(accounts, records.store)
     outcome = Outcome(batch, records, wanted, log)
-    spending = await announce_spending(wanted, accounts_of, accounts, book, records, batch, log)
+    announced = await announce_spending(wanted, accounts_of, accounts, book, records, batch, log)
     first = first or Place(asked_at=moment_of_run(), position=1)
     positions = {request.key: position for position, request in enumerate(wanted, first.position)}
 
@@ -160,9 +160,9 @@ async def run_batch(
         expected = estimate_of(request, account, book)
         return expected.amount if expected else None
 
-    decision = await approve(terms.ask_above, batch, records, list(work.values()), book, spending)
+    decision = await approve(terms.ask_above, batch, records, list(work.values()), book, announced.lines)
     if decision.stops:
-        return await outcome.conclude(accounts, skipped, spending, decision=decision)
+        return await outcome.conclude(accounts, skipped, announced, decision=decision)
 
     async with budgeted(terms, batch, records, list(work.values()), book) as budget:
 
@@ -199,4 +199,4 @@ async def run_batch(
         while (left := outcome.left_out) and await budget.opens(work[request.key] for request in left):
             await make_all(outcome.readmitted())
         used = await budget.used() if outcome.left_out else ()
-    return await outcome.conclude(accounts, skipped, spending, used, decision)
+    return await outcome.conclude(accounts, skipped, announced, used, decision)

@@ -17,6 +17,7 @@ from prefect_omnivideo.core.errors import Problem, RequestError
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.records.batch import filled
 from prefect_omnivideo.core.records.compact import PackedRecords, in_order, pack
+from prefect_omnivideo.core.records.model import now
 from prefect_omnivideo.core.records.repository import name_in, record_name
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.sheets.expansion import OnBadRow
@@ -24,6 +25,7 @@ from prefect_omnivideo.core.sheets.source import name_of
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.accounts import as_accounts, eligible
 from prefect_omnivideo.flows.run.approval import AskAbove, approve
+from prefect_omnivideo.flows.run.balances import balances_after
 from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice, Work, check_budgets, used_of
 from prefect_omnivideo.flows.run.cancelling import cancel_shards
 from prefect_omnivideo.flows.run.ending import (
@@ -35,11 +37,11 @@ from prefect_omnivideo.flows.run.ending import (
     whereabouts,
 )
 from prefect_omnivideo.flows.run.flow import video_flow
-from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
+from prefect_omnivideo.flows.run.naming import SHARD_TAG, batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyAccounts, AnyStore, Seconds, Text
 from prefect_omnivideo.flows.run.progress import Progress, show_report
 from prefect_omnivideo.flows.run.spending import announce_spending, prices_of
-from prefect_omnivideo.flows.run.verdict import NOBODY_ASKED, SHARD_TAG, asks_again, continues, goes_on, written
+from prefect_omnivideo.flows.run.verdict import asks_again, continues, goes_on, written
 from prefect_omnivideo.flows.sheet import read_sheet
 from prefect_omnivideo.tasks.events import announce_batch, open_records
 
@@ -127,17 +129,12 @@ async def generate_sharded(
     }
     expansion = await on_records(read_sheet, location, store, template or None, accounts, on_bad_row, None)
     terms, records = Terms(max_cost, max_videos, budgets, unknown_price, ask_above), open_records(store)
-    decision = NOBODY_ASKED
-    spending: tuple[str, ...] = ()
-    if terms.has_amount or ask_above:
-        able = await on_records(eligible, expansion.requests, accounts, records.store)
-        work = [
-            Work(r, [accounts[index] for index in found]) for r, found in zip(expansion.requests, able, strict=True)
-        ]
-        book = await prices_of(accounts, records.store)
-        await check_budgets(terms, name, records, work, book)
-        spending = await announce_spending(expansion.requests, able, accounts, book, records, name, log)
-        decision = await approve(ask_above, name, records, work, book, spending)
+    able = await on_records(eligible, expansion.requests, accounts, records.store)
+    work = [Work(r, [accounts[index] for index in found]) for r, found in zip(expansion.requests, able, strict=True)]
+    book, began_at = await prices_of(accounts, records.store), now()
+    await check_budgets(terms, name, records, work, book)
+    announced = await announce_spending(expansion.requests, able, accounts, book, records, name, log)
+    decision = await approve(ask_above, name, records, work, book, announced.lines)
     # A shard makes a range: a trial ends with the last video that was approved.
     approved = [] if decision.stops else list(takewhile(lambda r: r.key not in decision.held, expansion.requests))
     offsets = range(0, len(approved), shard_size)
@@ -160,15 +157,16 @@ async def generate_sharded(
     made = in_order({each: found.pop(each) for each in asked if each in found}, found)
     held = sum(request.key in decision.held and name_in(name, request) not in made for request in expansion.requests)
     missing = sum(each not in made for each in asked) - held
-    stopped = BUDGET_REACHED in ends
+    stopped, recorded = BUDGET_REACHED in ends, PackedRecords(made.values())
     report = BatchReport(
         batch=name,
         title=name.typed,
-        records=PackedRecords(made.values()),
+        records=recorded,
         skipped=tuple(expansion.skipped),
         left_out=missing if stopped else 0,
         budgets=await used_of(terms, name, records) if stopped else (),
-        spending=spending,
+        spending=announced.lines,
+        charged=await balances_after(accounts, announced.balances, recorded, began_at, log),
         approval=decision.approval,
         held=held,
     )

@@ -10,15 +10,19 @@ from prefect_omnivideo.blocks import S3VideoStore
 from prefect_omnivideo.blocks.budget import VideoBudget
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.errors import RequestError
+from prefect_omnivideo.core.prices.outlook import outlook
+from prefect_omnivideo.core.prices.threshold import Threshold
 from prefect_omnivideo.core.records.batch import filled
 from prefect_omnivideo.core.records.compact import PackedRecords
 from prefect_omnivideo.core.records.model import Place
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.request import VideoRequest
+from prefect_omnivideo.core.routes.dropping import ways
 from prefect_omnivideo.core.routes.fallback import may_submit
 from prefect_omnivideo.core.routes.order import Policy
 from prefect_omnivideo.core.sheets.dry_run import describe
-from prefect_omnivideo.core.sheets.expansion import Expansion, OnBadRow, expand
+from prefect_omnivideo.core.sheets.expansion import Expansion, OnBadRow, able, expand
 from prefect_omnivideo.core.sheets.readers import read_table
 from prefect_omnivideo.core.sheets.source import name_of, read
 from prefect_omnivideo.core.storage.s3 import Bucket
@@ -26,13 +30,13 @@ from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import run_batch
 from prefect_omnivideo.flows.run.accounts import as_accounts
 from prefect_omnivideo.flows.run.approval import AskAbove
+from prefect_omnivideo.flows.run.balances import told
 from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
 from prefect_omnivideo.flows.run.flow import video_flow
-from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
+from prefect_omnivideo.flows.run.naming import SHARD_TAG, batch_from, moment_of_run, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyAccounts, AnyStore, Count, Seconds, Text
-from prefect_omnivideo.flows.run.spending import prices_of
-from prefect_omnivideo.flows.run.verdict import SHARD_TAG
+from prefect_omnivideo.flows.run.spending import balances_before, prices_of
 
 MAX_BYTES = 32 * 1024**2
 """Largest sheet, in bytes."""
@@ -151,9 +155,7 @@ async def make_sheet(
         rows = ", ".join(expansion.repeated[:20])
         log.warning("made once, as an earlier row is the same (a different take makes another video): %s", rows)
     if dry_run:
-        known = await on_records(_known, store, name, accounts)
-        book = await prices_of(accounts, store.open())
-        log.info("%s", describe(expansion.requests, known, [account.account() for account in accounts], book))
+        log.info("%s", await _foreseen(expansion.requests, accounts, store, name, terms.ask_above))
     if dry_run or not expansion.requests:
         return BatchReport(batch=name, records=PackedRecords(), skipped=tuple(expansion.skipped))
     # The shards of a sheet are parts of one list.
@@ -176,6 +178,24 @@ def read_sheet(
     bucket = store.model_copy(update={"prefix": ""}).open() if isinstance(store, S3VideoStore) else None
     file = read(location, at_most=MAX_BYTES, bucket=bucket if isinstance(bucket, Bucket) else None)
     return expand(read_table(file), template, [account.account() for account in accounts], on_bad_row, limit)
+
+
+async def _foreseen(
+    requests: Sequence[VideoRequest], credentials: Sequence[GatewayCredentials], store: AnyStore, batch: str, ask: str
+) -> str:
+    """What a run would submit, what that may cost, and whether it would be refused, or ask `ask`, because of it."""
+    known = await on_records(_known, store, batch, credentials)
+    book, accounts = await prices_of(credentials, store.open()), [each.account() for each in credentials]
+    new = [request for request in requests if request.key not in known]
+    expected = await on_records(outlook, [ways(request, able(request, accounts)) for request in new], book)
+    balances, short = await balances_before(credentials, expected)
+    notes = told(balances)
+    for each in credentials:
+        if line := short.get(each.account_id):
+            notes.append(f"{line}{'; it would be refused' if each.require_balance else ''}")
+    if new and ask and (why := Threshold.parse(ask).why_above(len(new), expected)):
+        notes.append(f"it would ask for approval: {why}")
+    return describe(requests, known, accounts, expected, notes)
 
 
 def _known(store: AnyStore, batch: str, accounts: Sequence[GatewayCredentials]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from pydantic import JsonValue
@@ -15,6 +16,8 @@ from prefect_omnivideo.core.prices.fetch import get_json
 _QUOTA_PER_DOLLAR = Decimal(500_000)
 """What new-api calls a US dollar, unless its own page says otherwise."""
 _UNLIMITED = -1
+_CENT = Decimal("0.01")
+"""A smaller difference is rounding: pages show balances with two decimals."""
 
 
 async def balance_of(account: Account) -> Amount | None:
@@ -28,6 +31,31 @@ async def balance_of(account: Account) -> Amount | None:
     if not gateway.has_price_page:
         return None
     return await _of_key(account) or await _of_billing(account)
+
+
+def difference(account: str, before: Amount, after: Amount, costs: Sequence[Amount | None]) -> str:
+    """What does not fit: how the balance changed during a run, and what its jobs did cost; empty if it does.
+
+    Others may use the account, and some gateways charge late: a difference proves nothing, and is only said.
+
+    Args:
+        costs: of each job that the run submitted; None where it is not known.
+    """
+    known = [cost for cost in costs if cost]
+    if before.unit != after.unit or any(cost.unit != before.unit for cost in known):
+        return ""
+    spent = sum((cost.value for cost in known), Decimal(0))
+    fell = before.value - after.value
+    if abs(fell - spent) < _CENT:
+        return ""
+    changed, recorded = (Amount(value=abs(value), unit=before.unit) for value in (fell, spent))
+    silent = len(costs) - len(known)
+    jobs = "1 job is" if silent == 1 else f"{silent} jobs are"
+    return (
+        f"the balance of account {account} {'fell' if fell >= 0 else 'rose'} by {changed} during this run, and the "
+        f"recorded cost of its jobs is {recorded}"
+        + (f"; {jobs} of unknown cost" if silent else ": others may use the account, or charges and refunds come late")
+    )
 
 
 async def quota_per_dollar(account: Account) -> Decimal:

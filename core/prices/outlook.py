@@ -25,6 +25,11 @@ class Outlook(NamedTuple):
         """How many they are."""
         return sum(totals[0].videos for totals in self.shares)
 
+    @property
+    def accounts(self) -> frozenset[str]:
+        """Names of the accounts that may be charged."""
+        return frozenset(each.account for totals in self.shares for each in totals)
+
     def most(self, account: str) -> tuple[Amount, ...]:
         """What the account is charged at most, by what is known of prices."""
         mine = (each for totals in self.shares for each in totals if each.account == account)

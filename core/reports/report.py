@@ -39,7 +39,8 @@ class BatchReport(BaseModel):
     spending: tuple[str, ...] = ()
     """What the run was about to spend before its first submission, and the balances, by account."""
     charged: tuple[str, ...] = ()
-    """What accounts were charged by their own logs since the run began, and the balances afterwards."""
+    """What accounts were charged by their own logs since the run began, the balances afterwards, and what of both the
+    recorded costs do not explain."""
     left_out: int = 0
     """Videos that were not submitted as a budget is reached."""
     budgets: tuple[str, ...] = ()

@@ -6,8 +6,7 @@ from collections.abc import Collection, Sequence
 
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.gateways.preview import preview
-from prefect_omnivideo.core.prices.estimate import PriceBook
-from prefect_omnivideo.core.prices.outlook import outlook
+from prefect_omnivideo.core.prices.outlook import Outlook
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
@@ -18,7 +17,11 @@ _SHOWN = 5
 
 
 def describe(
-    requests: Sequence[VideoRequest], known: Collection[str], accounts: Sequence[Account], book: PriceBook
+    requests: Sequence[VideoRequest],
+    known: Collection[str],
+    accounts: Sequence[Account],
+    expected: Outlook,
+    notes: Sequence[str] = (),
 ) -> str:
     """A summary for the log: counts per gateway and model, the first requests, and the first HTTP call.
 
@@ -26,15 +29,16 @@ def describe(
         requests: the requests of the sheet.
         known: keys of the videos that the batch has records of; they are not submitted again.
         accounts: those of the run.
-        book: what is known about their prices.
+        expected: what the others will cost.
+        notes: more lines about their cost.
     """
     new = [request for request in requests if request.key not in known]
     others = f"; the batch has the other {len(requests) - len(new)}" if len(new) < len(requests) else ""
     lines = [f"Dry run: {len(new)} of {len(requests)} videos would be submitted{others}."]
     where = Counter(_destination(request, accounts) for request in new)
     lines += [f"  {count} x {destination}" for destination, count in where.items()]
-    expected = outlook((ways(request, able(request, accounts)) for request in new), book)
     lines += [f"  Estimate: {line}" for line in expected.lines()]
+    lines += [f"  {line[:1].upper()}{line[1:]}" for line in notes]
     lines.append("Nothing was spent.")
     if new:
         lines += ["The first requests:", *(f"  {_words(request)}" for request in new[:_SHOWN])]

@@ -25,7 +25,7 @@ from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run import asking
 from prefect_omnivideo.flows.run.asking import Answered, Question
 from prefect_omnivideo.flows.run.budgets import Work
-from prefect_omnivideo.flows.run.verdict import SHARD_TAG
+from prefect_omnivideo.flows.run.naming import SHARD_TAG
 from prefect_omnivideo.tasks.showing import only_shows
 
 AskAbove = Annotated[str, Field(pattern=THRESHOLD_OR_EMPTY)]

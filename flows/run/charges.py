@@ -1,4 +1,4 @@
-"""What a run did cost, from gateways that tell it on pages of their own, and what is left."""
+"""What a run did cost, from gateways that tell it on pages of their own."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,6 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.money.amount import Amount
-from prefect_omnivideo.core.prices.balance import balance_of
 from prefect_omnivideo.core.prices.charges import Charged, charged
 from prefect_omnivideo.core.records.compact import Packed, pack
 from prefect_omnivideo.core.records.model import Attempt, VideoRecord, VideoState
@@ -47,8 +46,6 @@ async def settle(
             changed |= {record_name(record): pack(record) for record in done if record}
             if found.total:
                 lines.append(f"charged to the key of account {account.name} since {since:%H:%M:%S %Z}: {found.total}")
-            if left := await balance_of(account):
-                lines.append(f"balance of account {account.name}: {left}")
     for line in lines:
         log.info("%s", line)
     return changed, tuple(lines)

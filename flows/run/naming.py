@@ -1,4 +1,4 @@
-"""Names of batches within a flow run."""
+"""Where a flow run comes from, and names of batches within it."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -11,6 +11,8 @@ from prefect.runtime import flow_run
 
 from prefect_omnivideo.core.records.batch import BatchName, batch_name
 
+SHARD_TAG = "omnivideo-shard"
+"""Tag of a flow run that is a shard; its parent says what is about to be spent, asks for approval, and reports."""
 WITHOUT_A_RUN = "without-a-run"
 """The batch of a flow function that is called outside of any run, and without a name for its batch."""
 

@@ -1,12 +1,15 @@
 """What a run is about to spend: looked up once, and said before the first submission."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.errors import refuse
 from prefect_omnivideo.core.jobs.persist import Log
-from prefect_omnivideo.core.prices.balance import balance_of
+from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.prices.book import gather_prices
 from prefect_omnivideo.core.prices.estimate import AccountPrices, Estimate, PriceBook, estimate
 from prefect_omnivideo.core.prices.learned import learn_costs
@@ -18,6 +21,8 @@ from prefect_omnivideo.core.routes.dropping import sent_to, ways
 from prefect_omnivideo.core.routes.order import Accounts
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.balances import balances_of, name_of, told
+from prefect_omnivideo.flows.run.naming import SHARD_TAG
 from prefect_omnivideo.tasks.showing import only_shows
 
 
@@ -35,6 +40,18 @@ async def prices_of(accounts: Sequence[GatewayCredentials], store: ObjectStore) 
     return {name: AccountPrices(prices) for name, prices in known.items()}
 
 
+class Announced(NamedTuple):
+    """What a run said before its first submission.
+
+    Attributes:
+        lines: what it is about to spend, by account, and the balances; for the report.
+        balances: of the accounts that may be charged, by their ids, where a page tells it.
+    """
+
+    lines: tuple[str, ...] = ()
+    balances: Mapping[str, Amount] = MappingProxyType({})
+
+
 async def announce_spending(
     wanted: Sequence[VideoRequest],
     accounts_of: Sequence[Accounts],
@@ -43,18 +60,19 @@ async def announce_spending(
     records: Records,
     batch: str,
     log: Log,
-) -> tuple[str, ...]:
+) -> Announced:
     """Log what those videos will cost that the batch has no record of yet, and the balance, by account.
+
+    A shard says nothing: the run that started it has, for the whole sheet.
 
     Args:
         accounts_of: for each video, the accounts that support it.
 
-    Returns:
-        The same lines, for the report.
-
     Raises:
         RequestError: an account has less than the estimate, and its credentials require a sufficient balance.
     """
+    if SHARD_TAG in flow_run.tags:
+        return Announced()
     found = Outlook()
     with only_shows("the estimate of the cost"):
         names = await on_records(records.names, batch)
@@ -66,33 +84,32 @@ async def announce_spending(
         ]
         found = await on_records(outlook, pairs, book)
     lines = [f"about to spend {line}" for line in found.lines()]
-    told, short = await _balances(accounts, found)
-    for line in lines + told:
+    balances, short = await balances_before(accounts, found)
+    lines += told(balances)
+    for line in lines:
         log.info("%s", line)
     for line in short.values():
         log.warning("%s", line)
-    refused = [short[each.account_name] for each in accounts if each.require_balance and each.account_name in short]
+    refused = [short[each.account_id] for each in accounts if each.require_balance and each.account_id in short]
     if refused:
         raise refuse("require_balance", "; ".join(refused), "more balance, or fewer videos", subject="balance")
-    return (*lines, *told, *short.values())
+    return Announced((*lines, *short.values()), balances)
 
 
-async def _balances(accounts: Sequence[GatewayCredentials], found: Outlook) -> tuple[list[str], dict[str, str]]:
-    """The balances of accounts that are about to be charged, and what is said of those too small, by account."""
-    told: list[str] = []
+async def balances_before(
+    accounts: Sequence[GatewayCredentials], expected: Outlook
+) -> tuple[dict[str, Amount], dict[str, str]]:
+    """The balances of accounts that may be charged, and what is said of those too small, by the ids of accounts."""
+    balances: dict[str, Amount] = {}
     short: dict[str, str] = {}
     with only_shows("the balances"):
-        charged = [each for each in (account.account() for account in accounts) if found.most(each.name)]
-        for account, left in zip(charged, await asyncio.gather(*map(balance_of, charged)), strict=True):
-            if left is None:
-                continue
-            told.append(f"balance of account {account.name}: {left}")
-            needed = next((each for each in found.least(account.name) if each.unit == left.unit), None)
+        balances = await balances_of(each.account() for each in accounts if each.account_name in expected.accounts)
+        for account_id, left in balances.items():
+            name = name_of(account_id)
+            needed = next((each for each in expected.least(name) if each.unit == left.unit), None)
             if needed and left.value < needed.value:
-                short[account.name] = (
-                    f"account {account.name} has {left} left, and this run is about to spend {needed} on it"
-                )
-    return told, short
+                short[account_id] = f"account {name} has {left} left, and this run is about to spend {needed} on it"
+    return balances, short
 
 
 def estimate_of(request: VideoRequest, credentials: GatewayCredentials, book: PriceBook) -> Estimate | None:

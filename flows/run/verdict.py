@@ -22,20 +22,21 @@ from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.address import address_of
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.balances import balances_after
 from prefect_omnivideo.flows.run.charges import settle
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, BatchStoppedError, whereabouts
 from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS, MovesOnError
+from prefect_omnivideo.flows.run.naming import SHARD_TAG
 from prefect_omnivideo.flows.run.progress import Progress, show_report
-from prefect_omnivideo.flows.run.spending import remember_costs
+from prefect_omnivideo.flows.run.spending import Announced, remember_costs
 from prefect_omnivideo.tasks.assets import materialize_batch
 from prefect_omnivideo.tasks.events import announce_batch
 
 NOBODY_ASKED = Decision()
+NOTHING_SAID = Announced()
 REASONS_SHOWN = 5
 _HEAD = 4096
 """Bytes of a report that hold its title."""
-SHARD_TAG = "omnivideo-shard"
-"""Tag of a flow run that is a shard; its parent writes the gallery and the report, and announces the batch."""
 
 
 class Outcome:
@@ -104,7 +105,7 @@ class Outcome:
         self,
         accounts: Sequence[GatewayCredentials],
         skipped: tuple[str, ...] = (),
-        spending: tuple[str, ...] = (),
+        announced: Announced = NOTHING_SAID,
         used: tuple[str, ...] = (),
         decision: Decision = NOBODY_ASKED,
     ) -> BatchReport:
@@ -113,7 +114,7 @@ class Outcome:
         Args:
             accounts: those of the run; their logs may tell what videos did cost.
             skipped: rows of a sheet that were left out, and why.
-            spending: what the run was about to spend, by account.
+            announced: what the run said before its first submission.
             used: what is used of the budgets, if one is reached.
             decision: what a person approved.
 
@@ -129,13 +130,15 @@ class Outcome:
         made = {name: self._made[name] for name in names if name in self._made}
         costs, charged = await settle(accounts, made, self._records, self._began_at, self._log)
         made |= costs
+        recorded = PackedRecords(made.values())
+        charged += await balances_after(accounts, announced.balances, recorded, self._began_at, self._log)
         store, endpoint_url = address_of(self._records.store)
         report = BatchReport(
             batch=self.batch,
             title=self.title,
-            records=PackedRecords(made.values()),
+            records=recorded,
             skipped=skipped,
-            spending=spending,
+            spending=announced.lines,
             charged=charged,
             store=store,
             endpoint_url=endpoint_url,

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from prefect_omnivideo.flows import BatchFailedError, BatchStoppedError, generat
 from prefect_omnivideo.flows.run import asking
 from prefect_omnivideo.flows.run import verdict as outcome
 from prefect_omnivideo.flows.run.asking import Answered, Question
-from prefect_omnivideo.flows.run.verdict import SHARD_TAG
+from prefect_omnivideo.flows.run.naming import SHARD_TAG
 from prefect_omnivideo.flows.shard import generate_shard
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
@@ -78,7 +79,11 @@ def sheet(tmp_path: Path) -> str:
 
 
 async def test_each_shard_makes_its_part_and_one_report_shows_all(
-    workers: Workers, sandbox: Sandbox, sheet: str, monkeypatch: pytest.MonkeyPatch
+    workers: Workers,
+    sandbox: Sandbox,
+    sheet: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Parameters hold a part of the sheet and names of blocks, and no shard reads the whole batch for a report."""
     written: list[int] = []
@@ -92,7 +97,8 @@ async def test_each_shard_makes_its_part_and_one_report_shows_all(
     monkeypatch.setattr(outcome, "write_report", spy)
     for module in (outcome, sharded):
         monkeypatch.setattr(module, "announce_batch", lambda report: announced.append(len(report.records)))
-    report = await generate_sharded(sheet, workers.account, workers.store, BATCH, shard_size=2)
+    with caplog.at_level(logging.INFO):
+        report = await generate_sharded(sheet, workers.account, workers.store, BATCH, shard_size=2)
     assert Counter(job["prompt"] for job in sandbox.jobs()) == Counter(PROMPTS)
     assert len(report.stored) == written[0] == announced[0] == len(PROMPTS)
     assert len(written) == len(announced) == 1
@@ -100,6 +106,18 @@ async def test_each_shard_makes_its_part_and_one_report_shows_all(
     assert sandbox.key not in str(workers.runs)
     assert workers.runs[0]["store"] == {"$ref": {"block_document_slug": "local-video-store/shards"}}
     assert report.report
+    money = [text for text in caplog.messages if text.startswith(("about to spend", "balance of"))]
+    assert money == [
+        "about to spend unknown for 3 videos on account shards",
+        "balance of account shards: 1000 credits",
+        "balance of account shards: 970 credits",
+    ], "once for the whole, not by each shard"
+    assert report.spending == tuple(money[:2])
+    assert report.charged == (
+        money[2],
+        "the balance of account shards fell by 30 credits during this run, and the recorded cost of its jobs is 0 "
+        "credits; 3 jobs are of unknown cost",
+    )
     assert len(json.loads((workers.store.folder / BATCH / "report.json").read_text())["records"]) == len(PROMPTS)
 
 

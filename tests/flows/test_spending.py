@@ -1,11 +1,13 @@
 """What a run is about to spend is said before its first submission, recorded beside the cost, and never in the way."""
 
+import asyncio
 import json
 import logging
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from prefect_omnivideo import LocalVideoStore, VideoRequest
@@ -15,7 +17,7 @@ from prefect_omnivideo.core.prices import fetch
 from prefect_omnivideo.core.prices.learned import learned
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.flows import BatchFailedError, generate_from_sheet, generate_video, generate_videos
-from prefect_omnivideo.flows.run import spending
+from prefect_omnivideo.flows.run import balances, spending
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from tests.accounts import credentials
 
@@ -142,7 +144,11 @@ async def test_a_dry_run_tells_the_same(
     account = credentials(sandbox, "apimart", prices=[{"per_video": "0.1 USD"}])
     with caplog.at_level(logging.INFO):
         await generate_from_sheet(str(sheet), account, store, "dry", dry_run=True)
-    assert "Estimate: 0.20 USD for 2 videos on account apimart" in caplog.text
+        lines = "Estimate: 0.20 USD for 2 videos on account apimart", "Balance of account apimart: "
+        assert all(line in caplog.text for line in lines)
+        assert "approval" not in caplog.text
+        await generate_from_sheet(str(sheet), account, store, "dry", dry_run=True, ask_above="0.19 USD")
+    assert "It would ask for approval: they may cost 0.20 USD, which is more than 0.19 USD" in caplog.text
 
 
 async def test_a_failed_job_is_in_the_estimate_and_not_in_the_bill(sandbox: Sandbox, store: LocalVideoStore) -> None:
@@ -155,7 +161,7 @@ async def test_a_failed_job_is_in_the_estimate_and_not_in_the_bill(sandbox: Sand
 
 
 async def test_less_balance_than_the_estimate_is_said_and_refused_when_asked_for(
-    store: LocalVideoStore, caplog: pytest.LogCaptureFixture
+    store: LocalVideoStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running(Settings(latency=0.1, balance=Decimal("1.5"))) as sandbox:
         settings = {"prices": [{"per_video": "1 USD"}]}
@@ -166,10 +172,44 @@ async def test_less_balance_than_the_estimate_is_said_and_refused_when_asked_for
         assert sandbox.jobs() == []
         report = await generate_videos(["one"], careful, store, batch="careful")
         assert report.spending[1] == "balance of account apimart: 1.50 USD"
+        sheet = tmp_path / "sheet.csv"
+        sheet.write_text("prompt\nfour\n")
+        with caplog.at_level(logging.INFO):
+            await generate_from_sheet(str(sheet), careful, store, "later", dry_run=True)
+        assert "0.50 USD left, and this run is about to spend 1.00 USD on it; it would be refused" in caplog.text
         caplog.clear()
         await generate_videos(["two", "three"], credentials(sandbox, "apimart", **settings), store, batch="bold")
         assert "account apimart has 0.50 USD left, and this run is about to spend 2.00 USD on it" in caplog.text
         assert len(sandbox.jobs()) == 3
+
+
+async def test_a_balance_that_costs_do_not_explain_is_said_and_nothing_fails(
+    store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(Settings(latency=0.5)) as sandbox:
+        account = credentials(sandbox, "apimart", prices=[{"per_video": "1 USD"}])
+
+        async def somebody_else() -> None:
+            while not sandbox.jobs():
+                await asyncio.sleep(0.01)
+            headers = {"Authorization": f"Bearer {sandbox.key}"}
+            async with httpx.AsyncClient(base_url=sandbox.base_url("apimart"), headers=headers) as http:
+                await http.post("/v1/videos/generations", json={"model": "Omni-Flash-Ext", "prompt": "theirs"})
+
+        report, _ = await asyncio.gather(generate_videos(["mine"], account, store, batch="shared"), somebody_else())
+        assert len(sandbox.jobs()) == 2
+        assert report.charged[0] == "balance of account apimart: 998.00 USD"
+        assert report.charged[1].startswith("the balance of account apimart fell by 2.00 USD during this run, and the ")
+        assert "the recorded cost of its jobs is 1.00 USD" in report.charged[1]
+        assert f"- {report.charged[1]}" in report.markdown()
+
+        def fails(*_: object) -> str:
+            raise RuntimeError("no sum today")
+
+        monkeypatch.setattr(balances, "difference", fails)
+        assert (await generate_videos(["more"], account, store, batch="shared")).charged == (
+            "balance of account apimart: 997.00 USD",
+        )
 
 
 @pytest.mark.parametrize("gateway", ["sora", "omnirouters", "12ai"])
@@ -188,6 +228,7 @@ async def test_the_log_of_the_key_tells_what_videos_did_cost(
     assert report.cost[0].value == Decimal(sandbox.charged()["USD"])
     assert report.charged[0].endswith(f": {report.cost[0]}")
     assert report.charged[1].startswith(f"balance of account {gateway}: 99")
+    assert len(report.charged) == 2, "what was charged is what was recorded"
     records = Records(store.open())
     assert {str(record.attempt.cost) for record in records.batch(f"log-{gateway}")} == {price, "0.00 USD"}
     assert learned(store.open())[gateway, sandbox.base_url(gateway)]

@@ -7,8 +7,9 @@ import pytest
 from pydantic import JsonValue
 
 from prefect_omnivideo.core.client.account import Account
+from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.prices import balance
-from prefect_omnivideo.core.prices.balance import balance_of
+from prefect_omnivideo.core.prices.balance import balance_of, difference
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from tests.accounts import credentials
 
@@ -70,3 +71,33 @@ async def test_apimart_tells_that_there_is_no_limit(
 
     monkeypatch.setattr(balance, "get_json", get_json)
     assert str(await balance_of(credentials(sandbox, "apimart").account())) == left
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "costs", "said"),
+    [
+        ("10 USD", "8 USD", ["1 USD", "1 USD"], ""),
+        ("10 USD", "8 USD", ["1 USD", "0.9901 USD"], ""),  # rounding
+        ("10 USD", "7.99 USD", ["1 USD", "1 USD"], "fell by 2.01 USD ... is 2.00 USD: others may use the account"),
+        ("10 USD", "10 USD", ["1 USD"], "fell by 0.00 USD ... is 1.00 USD: others"),
+        ("10 USD", "12 USD", ["1 USD"], "rose by 2.00 USD ... is 1.00 USD: others"),
+        ("10 USD", "7 USD", ["1 USD", None], "fell by 3.00 USD ... is 1.00 USD; 1 job is of unknown cost"),
+        ("90 credits", "70 credits", [None, None], "fell by 20 credits ... is 0 credits; 2 jobs are of unknown cost"),
+        ("10 USD", "10 USD", [], ""),
+        ("10 USD", "9 USD", [], "fell by 1.00 USD ... is 0.00 USD: others"),
+        ("10 USD", "9 USD", [None, "10 credits"], ""),  # billed in another unit than the balance
+        ("10 USD", "9 credits", ["1 USD"], ""),
+    ],
+)
+def test_a_balance_that_the_costs_do_not_explain_is_said(
+    before: str, after: str, costs: list[str | None], said: str
+) -> None:
+    told = difference(
+        "prod", Amount.parse(before), Amount.parse(after), [Amount.parse(cost) if cost else None for cost in costs]
+    )
+    if not said:
+        assert told == ""
+        return
+    first, second = said.split(" ... ")
+    assert told.startswith(f"the balance of account prod {first} during this run, and the recorded cost of its jobs ")
+    assert second in told
