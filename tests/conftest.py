@@ -10,11 +10,17 @@ from pathlib import PurePosixPath
 
 import pytest
 import stamina
+from hypothesis import HealthCheck, settings
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-SERVERS = {"prefect_server", "stage", "browser", "s3", "seaweed", "sandbox", "slow_sandbox"}
+settings.register_profile("usual", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", parent=settings.get_profile("usual"), max_examples=2000)
+settings.load_profile("usual")
+# `.venv/bin/pytest --hypothesis-profile=thorough tests/core` looks for what sixty examples do not find.
+
+SERVERS = {"prefect_server", "stage", "laptop", "browser", "s3", "seaweed", "sandbox", "slow_sandbox"}
 """Fixtures, and parameters that name fixtures, that start Prefect, the gateways or SeaweedFS."""
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 import uvicorn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
 from starlette.testclient import TestClient
@@ -120,7 +120,6 @@ def test_a_symbolic_link_does_not_lead_out(tmp_path: Path, store: ObjectStore) -
         assert asked(store).get(f"/daily/x-{'0' * 16}.{ending}").status_code == 404
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40))
 def test_any_path_is_answered(path: str) -> None:
     store = Folder("/no-such-folder")

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_omnivideo.core.answers.links import is_inline
@@ -39,14 +39,12 @@ _JSON = st.recursive(
     max_leaves=12,
 )
 _ANSWERS = st.dictionaries(st.sampled_from(_NAMES), _JSON, max_size=6) | _JSON
-_quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _answer(status: int, body: Any) -> Answer:
     return Answer(status, {}, body, json.dumps(body)[:500])
 
 
-@_quick
 @given(st.sampled_from(_GATEWAYS), st.integers(200, 599), _ANSWERS)
 def test_a_status_is_readable_or_a_typed_error(gateway: str, status: int, body: Any) -> None:
     gateway = get_gateway(gateway)
@@ -60,7 +58,6 @@ def test_a_status_is_readable_or_a_typed_error(gateway: str, status: int, body: 
         str(job_failure(gateway, job)).encode("utf-8")
 
 
-@_quick
 @given(st.sampled_from(_GATEWAYS), st.integers(200, 299), _ANSWERS)
 def test_a_good_submission_names_its_job_or_is_no_acceptance(gateway: str, status: int, body: Any) -> None:
     outcome = read_submission(get_gateway(gateway), _answer(status, body))
@@ -69,7 +66,6 @@ def test_a_good_submission_names_its_job_or_is_no_acceptance(gateway: str, statu
         assert outcome.job.status is not JobStatus.SUCCEEDED or outcome.job.links
 
 
-@_quick
 @given(st.sampled_from(_GATEWAYS), st.integers(300, 599), _ANSWERS)
 def test_an_error_status_never_gives_a_job(gateway: str, status: int, body: Any) -> None:
     outcome = read_submission(get_gateway(gateway), _answer(status, body))
@@ -78,7 +74,6 @@ def test_an_error_status_never_gives_a_job(gateway: str, status: int, body: Any)
     outcome.message.encode("utf-8")
 
 
-@_quick
 @given(st.text(st.characters(codec="latin-1"), max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ .*"))
 def test_any_retry_after_is_seconds_or_nothing(value: str) -> None:
     seconds = retry_after(Answer(429, {"retry-after": value}, None))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from prefect_omnivideo.core.answers.json_paths import walk
@@ -24,7 +24,6 @@ from prefect_omnivideo.core.gateways.specification import Accepted, Answer, Job,
 from prefect_omnivideo.core.gateways.words import JobStatus
 
 _GATEWAYS = st.sampled_from(("12ai", "apimart", "jimmyai", "omnirouters", "sora"))
-_thorough = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # fmt: off
 _RESULT_NAMES = st.sampled_from((
@@ -128,7 +127,6 @@ def _read(gateway: str, body: Any) -> Job:
     return read_status(get_gateway(gateway), Answer(200, {}, body, json.dumps(body)[:500]), "the-task")
 
 
-@_thorough
 @given(st.data(), _GATEWAYS, _LINKS)
 def test_the_link_is_found_before_all_decoys(data: st.DataObject, gateway: str, link: str) -> None:
     job = _read(gateway, data.draw(_answers(link)))
@@ -138,7 +136,6 @@ def test_the_link_is_found_before_all_decoys(data: st.DataObject, gateway: str, 
     assert not ({decoy for _, decoy in _DECOYS} | _WITHIN) & set(found[: found.index(link)])
 
 
-@_thorough
 @given(st.data(), _GATEWAYS, _LINKS)
 def test_what_was_sent_is_never_the_result(data: st.DataObject, gateway: str, link: str) -> None:
     body = data.draw(_answers(link))
@@ -146,7 +143,6 @@ def test_what_was_sent_is_never_the_result(data: st.DataObject, gateway: str, li
     assert link not in [each.url for each in job.links]
 
 
-@_thorough
 @given(st.data(), _GATEWAYS)
 def test_decoys_alone_are_never_a_result_of_a_job_whose_word_is_unknown(data: st.DataObject, gateway: str) -> None:
     """Inputs, pictures and pages about the job do not end it."""
@@ -194,7 +190,6 @@ _NO_IDS = (
 _TOO_SHORT = st.none() | st.booleans() | st.integers(0, 99) | st.text(max_size=3)
 
 
-@_thorough
 @given(st.data(), _GATEWAYS, _IDS)
 def test_a_task_id_is_found_wherever_a_field_names_it(data: st.DataObject, gateway: str, task_id: str | int) -> None:
     noise = data.draw(st.lists(st.sampled_from(_NO_IDS), max_size=5))
@@ -207,7 +202,6 @@ def test_a_task_id_is_found_wherever_a_field_names_it(data: st.DataObject, gatew
     assert outcome.task_id == str(task_id)
 
 
-@_thorough
 @given(st.data(), _GATEWAYS)
 def test_ids_of_requests_and_sentences_are_no_task(data: st.DataObject, gateway: str) -> None:
     noise = dict(data.draw(st.lists(st.sampled_from(_NO_IDS), max_size=8)))

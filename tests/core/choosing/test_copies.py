@@ -9,7 +9,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_omnivideo.core.budget.evidence import usage_of_batch
@@ -128,7 +128,6 @@ def test_no_list_of_videos_counts_a_copy(store: ObjectStore) -> None:
 
 
 @given(prompt=st.text(min_size=1, max_size=60), take=st.integers(1, 10**6))
-@settings(max_examples=200)
 def test_a_copy_is_never_called_like_a_video_or_a_record(prompt: str, take: int) -> None:
     request = VideoRequest(prompt=prompt, take=take)
     names = {f"{stem(request)}{number}{ending}" for number in ("", "-2") for ending in (".mp4", ".json", ".jpg")}

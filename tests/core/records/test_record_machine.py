@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 import httpx
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import SecretStr
@@ -297,6 +297,4 @@ async def fetch_all(fetching: Fetching, job: Job) -> list[StoredFile]:
 
 
 TestRecords = RecordMachine.TestCase
-TestRecords.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestRecords.settings = settings(stateful_step_count=60)

@@ -215,7 +215,7 @@ VIDEOS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=20)
 @given(st.lists(VIDEOS, max_size=12))
 def test_every_sum_is_exact_and_the_same_by_every_group(videos: list[VideoRecord]) -> None:
     exact: defaultdict[str, Fraction] = defaultdict(Fraction)
@@ -236,7 +236,7 @@ def test_every_sum_is_exact_and_the_same_by_every_group(videos: list[VideoRecord
         assert cells(line)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=20)
 @given(st.lists(VIDEOS, max_size=12), st.randoms())
 def test_the_order_of_the_records_does_not_matter(videos: list[VideoRecord], random: Any) -> None:
     mixed = videos.copy()

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_omnivideo.core.errors import StoreError
@@ -184,7 +184,6 @@ class Elements(HTMLParser):
 ELEMENTS = {"html", "head", "meta", "title", "style", "body", "header", "h1", "p", "main", "ul", "li", "a", "span", "b"}
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(min_size=1), st.lists(st.text() | st.floats(allow_nan=False)), st.dictionaries(st.text(), st.integers()))
 def test_whatever_a_report_holds_stays_text(batch: str, cost: list[str], counts: dict[str, int]) -> None:
     page = start_page([Entry(batch=batch, cost=cost, counts=counts), Entry(batch=f"<script>{batch}'\"><img src=x>")])
