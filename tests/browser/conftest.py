@@ -54,21 +54,27 @@ LIVE = (
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Everything that runs, and the ids of the deployments of `serve.py`."""
+class Laptop:
+    """A server and `serve.py`, as on a laptop without a work pool, and the ids of its deployments."""
 
     server: Server
     sandbox: Sandbox
-    browser: Browser
     videos: str
     sheet: str
     resolve: str
     hostile: FlowRun
-    """A run over a sheet of hostile prompts, started when the stage was."""
+    """A run over a sheet of hostile prompts, started when everything else was."""
 
     @property
     def store(self) -> Path:
         return self.server.home / "videos"
+
+
+@dataclass(frozen=True)
+class Stage(Laptop):
+    """The laptop with a browser."""
+
+    browser: Browser
 
     def tab(self) -> Page:
         """A new tab of the browser."""
@@ -100,7 +106,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 @pytest.fixture(scope="session")
-def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
+def laptop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Laptop]:
     """One for all tests."""
     home = tmp_path_factory.mktemp("prefect")
     sheet = "\n".join(["prompt", *('"' + prompt.replace('"', '""') + '"' for prompt in HOSTILE)])
@@ -116,7 +122,13 @@ def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Generat
                 videos, sheet_id, resolve = (str(client.read_deployment_by_name(name).id) for name in names)
                 client.pause_deployment(sheet_id)  # its schedule must not join in at the full hour
             hostile = server.start(SHEET, {"batch": "hostile"})
-            yield Stage(server, sandbox, browser, videos, sheet_id, resolve, hostile)
+            yield Laptop(server, sandbox, videos, sheet_id, resolve, hostile)
+
+
+@pytest.fixture(scope="session")
+def stage(browser: Browser, laptop: Laptop) -> Stage:
+    """The same with a browser."""
+    return Stage(**vars(laptop), browser=browser)
 
 
 def save_block(server: Server, name: str, block: Block) -> None:

@@ -1,29 +1,42 @@
 """Every deployment, deployed by the documented command, runs to its end on a worker, against the sandbox."""
 
+import asyncio
 import json
-import sys
 from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
 
+import pytest
 import yaml
 from prefect import Flow
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.objects import FlowRun
 from prefect.events.schemas.automations import AutomationCore
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from prefect_omnivideo import flows
+from prefect_omnivideo import APIMartCredentials, flows
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.storage.s3 import Bucket
 from prefect_omnivideo.sandbox import Sandbox
 from prefect_omnivideo.sandbox.s3server import S3Server
-from tests.deployments.stage import ROOT, START, Stage, machine, process, until
+from tests.deployments.stage import ROOT, START, Server, Stage, machine, until
+from tests.saving import save_unchecked
 
 DEPLOYMENTS = ROOT / "deployments"
 AUTOMATIONS = ("crash-zombies", "crash-stranded", "notify-on-failure", "start-with-batch", "publish-chosen")
-LAPTOP = "from the laptop"
 ENDLESS = "endless [fault:never]"
 SHEET_FLOW = "Generate videos from a sheet"
 
 
-def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
+@pytest.fixture(scope="module")
+def worker_log(stage: Stage) -> Generator[Path]:
+    """Of a worker that runs what these tests start."""
+    with machine(stage.server, "worker", limit=10):
+        yield stage.server.home / "worker.log"
+
+
+def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage, worker_log: Path) -> None:
     server, sandbox, s3 = stage
     billed, stored = _billed(sandbox), _stored(s3)  # by other tests
     with server.client() as client:
@@ -38,13 +51,12 @@ def test_every_deployment_runs_to_its_end_on_a_worker(stage: Stage) -> None:
         server.start("Generate sharded/long", {}),
         server.start("Collect videos/collect", {"deadline": 5}),
     ]
-    with machine(server, "worker", limit=10):
-        ended = [server.ended(run) for run in runs]
+    ended = [server.ended(run) for run in runs]
     # The sweep takes in what other tests left at the gateways: a job that never ends, where theirs came first.
     swept = "Incomplete" if ENDLESS in {job["prompt"] for job in sandbox.jobs()} else "Completed"
     states = ["Completed"] * 6 + [swept]
     problems = [f"{run.name}: {run.state}" for run, state in zip(ended, states, strict=True) if run.state_name != state]
-    assert not problems, (server.home / "worker.log").read_text()
+    assert not problems, worker_log.read_text()
     today, week, month = (f"{runs[1].expected_start_time:{form}}" for form in ("%Y-%m-%d", "%G-W%V", "%Y-%m"))
     assert sorted(run.name for run in ended) == sorted(
         [
@@ -145,34 +157,46 @@ def test_the_automations_name_the_flows_there_are() -> None:
         assert set(named["prefect.resource.name"]) == there
 
 
-def test_a_laptop_serves_without_a_work_pool(stage: Stage) -> None:
-    server, sandbox, _ = stage
-    (server.home / "prompts.csv").write_text(f"prompt\n{LAPTOP}\n")
-    with process([sys.executable, "deployments/serve.py"], server.environment, server.home / "serve.log") as serving:
-        name = f"{SHEET_FLOW}/laptop"
-        until(lambda: server.knows(name) or serving.poll() is not None, START)
-        run = server.ended(server.start(name, {}))
-    assert run.state_name == "Completed", (server.home / "serve.log").read_text()
-    assert [job["prompt"] for job in sandbox.jobs()].count(LAPTOP) == 1
-    assert len(list((server.home / "videos" / "laptop").glob("*.mp4"))) == 1
-
-
-def test_a_cancelled_run_says_what_goes_on_and_leaves_it_to_be_collected(stage: Stage) -> None:
+def test_a_cancelled_run_says_what_goes_on_and_leaves_it_to_be_collected(stage: Stage, worker_log: Path) -> None:
     """The process is stopped while a job runs; the worker then tells what the gateway still bills."""
     server, sandbox, s3 = stage
-    with machine(server, "cancelling-worker", limit=10):
-        run = server.start("Generate videos/ad-hoc", {"prompts": [ENDLESS], "batch": "cancelled"})
-        until(lambda: ENDLESS in [job["prompt"] for job in sandbox.jobs()], START)
-        until(lambda: _records(s3, "cancelled")[0].state == VideoState.SUBMITTED, START)
-        server.cancel(run)
-        ended = server.ended(run)
-        log = server.home / "cancelling-worker.log"
-        until(lambda: "continues and is billed" in log.read_text(), START)
+    run = server.start("Generate videos/ad-hoc", {"prompts": [ENDLESS], "batch": "cancelled"})
+    until(lambda: ENDLESS in [job["prompt"] for job in sandbox.jobs()], START)
+    until(lambda: _records(s3, "cancelled")[0].state == VideoState.SUBMITTED, START)
+    server.cancel(run)
+    ended = server.ended(run)
+    until(lambda: "continues and is billed" in worker_log.read_text(), START)
     assert ended.state_name == "Cancelled"
     (record,) = _records(s3, "cancelled")
     assert record.state == VideoState.SUBMITTED
-    assert str(record.attempt.task_id) in log.read_text()
+    assert str(record.attempt.task_id) in worker_log.read_text()
     assert [job["prompt"] for job in sandbox.jobs()].count(ENDLESS) == 1
+
+
+def test_log_and_state_of_a_run_on_a_worker_name_block_and_reason(stage: Stage, worker_log: Path) -> None:
+    server = stage.server
+    with temporary_settings({PREFECT_API_URL: server.api}):
+        identity = asyncio.run(save_unchecked(APIMartCredentials, "broken", {"api_key": "sk very secret"}))
+    broken = {"$ref": {"block_document_id": str(identity)}}
+    missing = {"$ref": {"block_document_slug": "s3-video-store/nobody"}}
+    given = {"prompts": ["x"], "credentials": broken, "store": missing}
+    run = server.ended(server.start("Generate videos/ad-hoc", given))
+    assert run.state
+    assert run.state_name == "Failed"
+    for reason in (
+        "block apimart-credentials/broken cannot be used: API key: ",
+        "block s3-video-store/nobody does not exist: save it under Blocks in the Prefect UI, or choose ",
+    ):
+        assert reason in str(run.state.message)
+        until(lambda reason=reason: reason in _log(server, run), START)
+    assert "very secret" not in _log(server, run) + str(run.state) + worker_log.read_text()
+
+
+def _log(server: Server, run: FlowRun) -> str:
+    """What the page of a run shows so far; the server gets the last of it after the state."""
+    with server.client() as client:
+        found = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
+    return "\n".join(entry.message for entry in found)
 
 
 def _records(s3: S3Server, batch: str) -> list[VideoRecord]:

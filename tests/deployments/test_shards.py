@@ -16,8 +16,8 @@ from prefect_omnivideo.sandbox import Settings, running
 from tests.accounts import credentials
 from tests.deployments.stage import START, Stage, machine, until
 
-PROMPTS = [f"shard prompt {number:02}" for number in range(12)]
-SHARD_SIZE = 4
+PROMPTS = [f"shard prompt {number:02}" for number in range(6)]
+SHARD_SIZE = 3
 LATENCY = 1000.0
 """Seconds; they pass all at once, after the machine has died."""
 
@@ -28,8 +28,8 @@ def test_what_a_dead_machine_had_submitted_is_collected_by_another(stage: Stage)
     s3.client().put_object(Bucket="videos", Key="sheets/shards.csv", Body="\n".join(["prompt", *PROMPTS]).encode())
     with (
         running(Settings(latency=LATENCY), clock=lambda: time.time() + ahead) as sandbox,
-        machine(server, "first", limit=3) as first,
-        machine(server, "second", limit=3) as second,
+        machine(server, "first", limit=2) as first,
+        machine(server, "second", limit=2) as second,
     ):
         with temporary_settings({PREFECT_API_URL: server.api}):
             credentials(sandbox, "sora").save("shards")
@@ -40,7 +40,7 @@ def test_what_a_dead_machine_had_submitted_is_collected_by_another(stage: Stage)
         victim = second if first.has(server.read(parent)) else first
         lost = [run for run in server.children(parent) if victim.has(run)]
         victim.die()
-        assert lost, "the other has room for two of the three shards alone"
+        assert lost, "the other has room for one of the two shards alone"
         with server.client() as client:  # as the automation in crash-zombies.yaml does, after 90 seconds
             for run in lost:
                 client.set_flow_run_state(run.id, Crashed(), force=True)
@@ -49,6 +49,6 @@ def test_what_a_dead_machine_had_submitted_is_collected_by_another(stage: Stage)
         runs = server.children(parent)
         log = (server.home / "first.log").read_text() + (server.home / "second.log").read_text()
         assert ended.state_name == "Completed", log
-        assert Counter(run.state_name for run in runs) == {"Completed": 3, "Crashed": len(lost)}
+        assert Counter(run.state_name for run in runs) == {"Completed": 2, "Crashed": len(lost)}
         assert Counter(job["prompt"] for job in sandbox.jobs()) == Counter(PROMPTS)
         assert [r.state for r in records.batch("shards")] == [VideoState.STORED] * len(PROMPTS)
