@@ -16,24 +16,21 @@ from prefect_omnivideo.core.jobs.ownership import check_hopeful, is_owner
 from prefect_omnivideo.core.jobs.persist import latest
 from prefect_omnivideo.core.jobs.wait import learn
 from prefect_omnivideo.core.prices.estimate import Estimate
-from prefect_omnivideo.core.records.model import Place, VideoRecord, VideoState
-from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.records.compact import PackedRecords, pack
+from prefect_omnivideo.core.records.model import Place, VideoRecord, VideoState, now
+from prefect_omnivideo.core.records.repository import Records, record_name
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.routes.fallback import may_submit
 from prefect_omnivideo.core.threads import on_records
-from prefect_omnivideo.flows.run.budgets import (
-    MaxCost,
-    MaxVideos,
-    Terms,
-    UnknownPrice,
-    Work,
-    budgeted,
-)
-from prefect_omnivideo.flows.run.ending import VideoIncompleteError, is_open
+from prefect_omnivideo.flows.run.approval import AskAbove, approve
+from prefect_omnivideo.flows.run.balances import balances_after
+from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice, Work, budgeted
+from prefect_omnivideo.flows.run.charges import settle
+from prefect_omnivideo.flows.run.ending import VideoIncompleteError, VideoStoppedError, is_open
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyCredentials, AnyStore, Seconds, Text
-from prefect_omnivideo.flows.run.spending import announce_spending, estimate_of, prices_of
+from prefect_omnivideo.flows.run.spending import Announced, announce_spending, estimate_of, prices_of, remember_costs
 from prefect_omnivideo.flows.run.verdict import goes_on
 from prefect_omnivideo.tasks.events import open_records
 from prefect_omnivideo.tasks.factory import nodes, store_video
@@ -54,6 +51,7 @@ async def generate_video(
     max_videos: MaxVideos = 0,
     budgets: Sequence[VideoBudget] = (),
     unknown_price: UnknownPrice = "highest",
+    ask_above: AskAbove = "",
 ) -> VideoRecord:
     """Make one video and store it.
 
@@ -70,23 +68,41 @@ async def generate_video(
         budgets: Saved budgets that this batch shares with others. Empty: none.
         unknown_price: With a limit on money, what a video of unknown price counts as: the highest known price of its
             account, or nothing is submitted (stop). Without any known price nothing is submitted either.
+        ask_above: Ask a person, through a form of this UI, before submitting what may cost more than so much: 20 USD
+            or 300 credits; 0 videos asks always. A cost that is not known is more. Empty: never ask.
 
     Returns:
         The record of the stored video.
 
     Raises:
+        VideoStoppedError: nobody approved it, and nothing was sent. The run ends as Stopped, which is a failure.
         BudgetReachedError: a budget has no room for it, and nothing was sent. The run ends as Budget reached, which is
             a failure.
         OmniVideoError: why there is no video; see `prefect_omnivideo.core.errors`. If it was paid for and is not in
             the store yet, the run ends as Incomplete, which is a failure; the next run of the batch continues.
     """
-    await clean_up(store.open(), get_run_logger())
+    log, began_at = get_run_logger(), now()
+    await clean_up(store.open(), log)
     name, request = batch_from(await origin_of_run(), batch), as_request(prompt)
     terms, records = Terms(max_cost, max_videos, budgets, unknown_price), open_records(store)
-    work = [Work(request, [credentials])]
+    work, announced = [Work(request, [credentials])], Announced()
+
+    async def settled(record: VideoRecord) -> VideoRecord:
+        made = {record_name(record): pack(record)}
+        made |= (await settle([credentials], made, records, began_at, log))[0]
+        packed = PackedRecords(made.values())
+        await remember_costs(records, packed)
+        await balances_after([credentials], announced.balances, packed, began_at, log)
+        return packed[0]
+
     try:
         book = await prices_of([credentials], records.store)
-        await announce_spending([request], [frozenset({0})], [credentials], book, records, name, get_run_logger())
+        announced = await announce_spending([request], [frozenset({0})], [credentials], book, records, name, log)
+        decision = await approve(ask_above, name, records, work, book, announced.lines)
+        if decision.held:
+            raise VideoStoppedError(
+                f"{decision.approval}. Nothing was spent. Run batch {name} again to be asked again."
+            )
         expected = estimate_of(request, credentials, book)
         async with budgeted(terms, name, records, work, book) as budget:
             while True:
@@ -104,15 +120,18 @@ async def generate_video(
                         )
                         if ticket:
                             ticket.saw(record)
-                        return record
+                    break
                 except BudgetReachedError:
                     if not await budget.opens(work):
                         raise
     except OmniVideoError as error:
         found = await on_records(Records(store.open()).load, name, request)
+        if found:
+            await settled(found.record)
         if found and is_open(found.record):
             raise VideoIncompleteError(f"{error} {goes_on(1, name)}") from error
         raise
+    return await settled(record)
 
 
 async def make_video(

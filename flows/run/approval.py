@@ -62,7 +62,7 @@ async def approve(
         why = why or "what was answered before was not about them"
     if not why:
         return Decision()
-    get_run_logger().warning("%d videos wait for approval: %s. Resume this run in the UI to answer", len(rest), why)
+    get_run_logger().warning("waiting for approval: %s. Resume this run in the UI to answer", why)
     page = render(
         "approval.md",
         batch=batch.typed if isinstance(batch, BatchName) else batch,

@@ -58,6 +58,10 @@ class VideoIncompleteError(OmniVideoError):
     waiting_helps = True
 
 
+class VideoStoppedError(OmniVideoError):
+    """Nobody approved a video. Nothing was sent for it."""
+
+
 def is_open(record: VideoRecord) -> bool:
     """Whether the video may still be stored: not stored, not failed, and not waiting for a person's decision."""
     return record.state not in (VideoState.STORED, VideoState.FAILED, VideoState.UNKNOWN)
@@ -106,6 +110,8 @@ def _name_of(error: OmniVideoError) -> str | None:
     """The name of the state; None: Failed."""
     if isinstance(error, BatchIncompleteError | VideoIncompleteError):
         return INCOMPLETE
+    if isinstance(error, VideoStoppedError):
+        return STOPPED
     if isinstance(error, BatchStoppedError) and error.report.approval and not error.report.left_out:
         return STOPPED if error.report.approval.answer is Answer.STOP else TRIAL_MADE
     return BUDGET_REACHED if isinstance(error, BatchStoppedError | BudgetReachedError) else None

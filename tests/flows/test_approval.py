@@ -19,7 +19,7 @@ from prefect.states import Scheduled
 
 from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.core.reports.approval import Answer
-from prefect_omnivideo.flows import BatchStoppedError, generate_videos
+from prefect_omnivideo.flows import BatchStoppedError, generate_video, generate_videos
 from prefect_omnivideo.flows.run import asking, forms
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
@@ -129,6 +129,24 @@ async def test_stop_spends_nothing_and_says_so(sandbox: Sandbox, store: LocalVid
     assert json.loads((store.folder / "stop" / "report.json").read_text())["approval"]["answer"] == "Stop"
     with pytest.raises(BatchStoppedError):
         await state.aresult()
+
+
+@pytest.mark.parametrize(("given", "ends"), [(Answer.STOP, "Stopped"), (Answer.ALL, "Completed")])
+async def test_a_single_video_is_asked_about_too(
+    given: Answer, ends: str, sandbox: Sandbox, store: LocalVideoStore, account: Any
+) -> None:
+    work: Any = generate_video
+    settings = {"batch": f"single {given}", "ask_above": "0.99 USD", "return_state": True}
+    running = asyncio.create_task(work("one", account, store, **settings))
+    run = await asked()
+    assert sandbox.jobs() == []
+    await resume(run, answer(given))
+    state: Any = await running
+    assert state.name == ends
+    assert made(sandbox) == (["one"] if given is Answer.ALL else [])
+    if given is Answer.STOP:
+        assert "Ada stopped the run" in str(state.message)
+        assert "Nothing was spent. Run batch single-Stop again to be asked again." in str(state.message)
 
 
 async def test_without_an_answer_the_run_stops_and_nothing_is_spent(
