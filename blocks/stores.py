@@ -16,7 +16,7 @@ from prefect_omnivideo.blocks.aws import settings_of
 from prefect_omnivideo.blocks.fields import Matches, Secret, Text, or_empty
 from prefect_omnivideo.blocks.home import documentation, logo
 from prefect_omnivideo.core.errors import StoreError
-from prefect_omnivideo.core.storage.base import ObjectStore, checked_public_url
+from prefect_omnivideo.core.storage.base import ObjectStore, Posters, checked_public_url
 from prefect_omnivideo.core.storage.folder import Folder
 from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.core.transfer.transfer import MAX_BYTES
@@ -40,6 +40,16 @@ PublicURL = Annotated[
 ]
 
 
+WhenPosters = Annotated[
+    Posters,
+    Field(
+        title="Posters",
+        description="When the picture of each video for the gallery is made, about 0.05 s of CPU: at once, later (by "
+        "Collect videos), or never.",
+    ),
+]
+
+
 class VideoStore(Block):
     """Storage for videos, records, galleries and reports."""
 
@@ -51,6 +61,7 @@ class VideoStore(Block):
     if TYPE_CHECKING:
         # Each kind of store declares them, as its last fields: a form shows them in this order.
         public_url: str
+        posters: Posters
         max_video_bytes: int
 
     async def check(self) -> None:
@@ -94,6 +105,7 @@ class LocalVideoStore(VideoStore):
         json_schema_extra={"minLength": 1, "pattern": r"^(/|~|[A-Za-z]:[\\/])"},
     )
     public_url: PublicURL = ""
+    posters: WhenPosters = "at once"
     max_video_bytes: SizeLimit = MAX_BYTES
     _given: Path | None = None
     """The folder as it was written in code, where it was relative."""
@@ -125,7 +137,9 @@ class LocalVideoStore(VideoStore):
 
     def open(self) -> ObjectStore:
         """The folder as an object store."""
-        return Folder(self.folder, self.public_url)
+        opened = Folder(self.folder, self.public_url)
+        opened.posters = self.posters
+        return opened
 
 
 class S3VideoStore(VideoStore):
@@ -203,6 +217,7 @@ class S3VideoStore(VideoStore):
         description="When checksums are sent along for S3 to verify; some S3-compatible servers need when_required.",
     )
     public_url: PublicURL = ""
+    posters: WhenPosters = "at once"
     max_video_bytes: SizeLimit = MAX_BYTES
 
     @model_validator(mode="after")
@@ -237,13 +252,14 @@ class S3VideoStore(VideoStore):
         options = S3Options.model_validate({name: getattr(self, name) or None for name in S3Options.model_fields})
         name = self._block_document_name if self.aws_access_key_id else None
         saved_as = f"{self._block_type_slug}/{name}" if name else ""
-        return _bucket(self.bucket, self.prefix, options, self.public_url, saved_as)
+        return _bucket(self.bucket, self.prefix, options, self.public_url, self.posters, saved_as)
 
 
 @lru_cache(maxsize=16)
-def _bucket(bucket: str, prefix: str, options: S3Options, public_url: str, saved_as: str) -> Bucket:
+def _bucket(bucket: str, prefix: str, options: S3Options, public_url: str, posters: Posters, saved_as: str) -> Bucket:
     """Cached: clients are expensive to create and safe to share between threads."""
     opened = Bucket(client(options), bucket, prefix, options, public_url)
+    opened.posters = posters
     opened.saved_as = saved_as
     return opened
 

@@ -1,5 +1,6 @@
 """The flow that collects the submitted videos of a batch, without its prompts."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from prefect.logging import get_run_logger
@@ -8,6 +9,7 @@ from prefect.runtime import flow_run
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.core.jobs.ownership import is_owner
 from prefect_omnivideo.core.jobs.persist import latest
+from prefect_omnivideo.core.jobs.posters import add_posters, lacks_posters
 from prefect_omnivideo.core.jobs.submit import await_outcome
 from prefect_omnivideo.core.records.compact import PackedRecords
 from prefect_omnivideo.core.records.model import Order, VideoRecord, VideoState
@@ -25,9 +27,10 @@ from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyAccounts, AnyStore, Seconds, Text
 from prefect_omnivideo.flows.run.spent import Spent
-from prefect_omnivideo.flows.run.verdict import Outcome
+from prefect_omnivideo.flows.run.verdict import Outcome, draw_gallery
 from prefect_omnivideo.flows.video import finish_video, look_up
 from prefect_omnivideo.tasks.events import open_records
+from prefect_omnivideo.tasks.showing import only_shows
 
 ALL = "all batches"
 """Batch name in the report of all batches."""
@@ -62,6 +65,8 @@ async def collect_videos(
     """
     (accounts, _), name = await as_accounts(credentials), ""
     records, spent = open_records(store), Spent()
+    bare: set[str] = set()
+    """Batches with stored videos whose posters were left to this sweep."""
 
     def may_be_found(record: VideoRecord) -> bool:
         """Whether the gateway's console may show its outcome."""
@@ -73,6 +78,8 @@ async def collect_videos(
         needed = is_open(record) or may_be_found(record)
         if not needed:
             spent.count([record])
+        if lacks_posters(record, records.store):
+            bare.add(record.batch)
         return needed
 
     if batch:
@@ -88,7 +95,8 @@ async def collect_videos(
         outcome = outcomes[record.batch]
         async with outcome.of(record.request):
             newest = await await_outcome(records, await latest(records, record))
-            outcome.add(await finish_video(await look_up(newest, account, store), account, store, deadline))
+            stored = await finish_video(await look_up(newest, account, store), account, store, deadline)
+            outcome.add(await add_posters(stored, records, get_run_logger()))
 
     def owners(record: VideoRecord) -> Accounts:
         """The account that submitted it; if none did, the first one, which reports the missing credentials."""
@@ -103,6 +111,8 @@ async def collect_videos(
     await fan_out(((record, (owners(record),)) for record in found), accounts, collect, give_up=give_up)
     if batch:
         return await outcomes[name].conclude(accounts)
+    for each in sorted(bare):
+        await _illustrate(records, each)
     whole, problems = await _conclude_all(outcomes.values(), accounts, records.store)
     await spent.show(found, whole.records)
     if problems:
@@ -136,6 +146,15 @@ async def _conclude_all(
         gallery=await _start_page(store),
     )
     return whole, problems
+
+
+async def _illustrate(records: Records, batch: str) -> None:
+    """Make the posters that stored videos of a batch lack, and draw its gallery anew."""
+    log = get_run_logger()
+    with only_shows(f"the posters of batch {batch}"):
+        stored = await on_records(lambda: list(records.batch(batch)))
+        await asyncio.gather(*(add_posters(record, records, log) for record in stored))
+        await on_records(draw_gallery, records, BatchReport(batch=batch, records=PackedRecords()), {}, log)
 
 
 def _failure(problems: Sequence[BatchFailedError], whole: BatchReport) -> BatchFailedError:

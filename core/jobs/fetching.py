@@ -171,7 +171,7 @@ def _examine(store: ObjectStore, name: str, poster_stem: str) -> tuple[dict[str,
     """
     with store.open(name) as file:
         try:
-            examined = media.examine(file)
+            examined = media.examine(file, with_poster=store.posters == "at once")
         except NotAVideoError as error:
             return {}, None, f"doubtful: {error}"
     if examined is None:

@@ -46,8 +46,11 @@ class Examined(NamedTuple):
     """A JPEG at most 640 pixels wide, if there is a picture that can be had at a bounded cost."""
 
 
-def examine(file: BinaryIO) -> Examined | None:
+def examine(file: BinaryIO, *, with_poster: bool = True) -> Examined | None:
     """Read the properties of a video file and its poster, opening it once; None without the `media` extra.
+
+    Args:
+        with_poster: False saves the cost of decoding a picture.
 
     Raises:
         NotAVideoError: it cannot be opened as a video at all.
@@ -57,7 +60,7 @@ def examine(file: BinaryIO) -> Examined | None:
         return None
     with container:
         facts = _facts(container)
-        picture = poster(container)
+        picture = poster(container) if with_poster else None
     return Examined({"container": _container_name(file), **facts}, picture)
 
 

@@ -6,6 +6,7 @@ new one, and `Records` (repository.py) writes it only if it was not changed mean
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
@@ -135,7 +136,7 @@ class StoredFile(Part):
     media: dict[str, JsonValue] = Field(default={})
     """Container, codec, duration (seconds), width, height, frame_rate, audio: with the `media` extra."""
     poster: str | None = None
-    """Name of the poster image within the store."""
+    """Name of the poster image within the store; empty if a sweep found no picture."""
     found_at: str = ""
     """Path of its link in the gateway's answer, if undocumented."""
     doubt: str = ""
@@ -319,6 +320,16 @@ class VideoRecord(Part):
             changes["answers"] = ()
         stored = self._step(VideoState.STORED, **changes)
         return stored.model_copy(update={"files": files, "mismatches": mismatches})
+
+    def illustrated(self, posters: Mapping[str, str]) -> VideoRecord | None:
+        """Posters were made of files, by their names; None if the record has them, or has other files, by now."""
+        files = tuple(
+            file.model_copy(update={"poster": posters[file.name]})
+            if file.poster is None and file.name in posters
+            else file
+            for file in self.files
+        )
+        return None if files == self.files else self.model_copy(update={"files": files})
 
     def again(self, attempt: Attempt) -> VideoRecord:
         """One more attempt, after one that certainly cost nothing or by a person's decision."""

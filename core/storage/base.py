@@ -8,7 +8,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 from urllib.parse import quote, urlsplit
 
 from prefect_omnivideo.core.errors import RecordConflictError, StoreError
@@ -17,6 +17,9 @@ ETag = str
 """Version of an object: the ETag on S3, a hash of the content in a folder. Opaque to callers."""
 
 JSON = "application/json"
+
+Posters = Literal["at once", "later", "never"]
+"""When the picture of a video is made: with the video, by a sweep, or not at all."""
 
 LEFTOVER_AGE = 24 * 3600.0
 """Seconds after which a partial object counts as a leftover: far longer than any transfer."""
@@ -38,6 +41,8 @@ class ObjectStore(ABC):
 
     public_url: str = ""
     """Address at which a web server shows the store, without a slash at its end; empty if none does."""
+    posters: Posters = "at once"
+    """When pictures of its videos are made."""
     saved_as: str = ""
     """The saved block whose keys open it, such as `s3-video-store/prod`; empty if it has no keys of its own."""
 

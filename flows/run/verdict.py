@@ -240,13 +240,31 @@ def write_report(
     Raises:
         StoreError: they cannot be written.
     """
+    store, everything = records.store, draw_gallery(records, report, known, log)
+    whole_report = everything.to_json()
+    store.put(f"{report.batch}/report.json", whole_report, content_type="application/json")
+    entry = entry_of(whole_report)
+    try:
+        list_batch(store, entry)
+    except Exception as error:  # gallery and report are written
+        log.error("the batch could not be put on the start page of the store: %s", error)
+    return everything.model_copy(update={"records": report.records}), entry
+
+
+def draw_gallery(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
+    """Write the gallery alone; see `write_report`.
+
+    Returns:
+        The report of the whole batch, with its addresses and that of the store.
+    """
     store, page, data = records.store, f"{report.batch}/index.html", f"{report.batch}/report.json"
     others = records.batch(report.batch, lambda error: log.error("left out of the report: %s", error), besides=known)
     whole = in_order(known, {record_name(record): pack(record) for record in others})
     address, endpoint_url = address_of(store)
     typed = report.title if report.title not in ("", report.batch) else _title_before(store, data)
-    report = report.model_copy(
+    everything = report.model_copy(
         update={
+            "records": PackedRecords(whole.values()),
             "title": typed,
             "gallery": store.address(page),
             "report": store.address(data),
@@ -255,16 +273,8 @@ def write_report(
             "public_url": store.public_url,
         }
     )
-    everything = report.model_copy(update={"records": PackedRecords(whole.values())})
     store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")
-    whole_report = everything.to_json()
-    store.put(data, whole_report, content_type="application/json")
-    entry = entry_of(whole_report)
-    try:
-        list_batch(store, entry)
-    except Exception as error:  # gallery and report are written
-        log.error("the batch could not be put on the start page of the store: %s", error)
-    return report, entry
+    return everything
 
 
 def _title_before(store: ObjectStore, name: str) -> str:
