@@ -129,7 +129,7 @@ async def generate_sharded(
     }
     expansion = await on_records(read_sheet, location, store, template or None, accounts, on_bad_row, None)
     terms, records = Terms(max_cost, max_videos, budgets, unknown_price, ask_above), open_records(store)
-    able = await on_records(eligible, expansion.requests, accounts, records.store)
+    able = await on_records(eligible, expansion.requests, accounts, records.store, expansion.only)
     work = [Work(r, [accounts[index] for index in found]) for r, found in zip(expansion.requests, able, strict=True)]
     book, began_at = await prices_of(accounts, records.store), now()
     await check_budgets(terms, name, records, work, book)

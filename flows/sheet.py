@@ -17,7 +17,6 @@ from prefect_omnivideo.core.records.compact import PackedRecords
 from prefect_omnivideo.core.records.model import Place
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
-from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.routes.dropping import ways
 from prefect_omnivideo.core.routes.fallback import may_submit
 from prefect_omnivideo.core.routes.order import Policy
@@ -82,7 +81,7 @@ async def generate_from_sheet(
         sheet: CSV, TSV, XLSX (first worksheet), JSON, JSON lines or YAML: a path on the worker, an https:// URL or
             s3://bucket/key. Dates as in s3://bucket/{date}.csv are filled in from the scheduled start in UTC. Columns
             are fields of a video request (prompt, duration, aspect_ratio, options.watermark, ...) and those that the
-            template uses; takes asks for several videos of a row.
+            template uses; takes asks for several videos of a row, and account names who makes them, such as prod.
         credentials: The account that makes and bills the videos, or several: each takes the next row it supports as
             soon as it has capacity. Or a saved route, which says when each of its accounts is taken.
         store: Where the videos and their records are kept.
@@ -155,14 +154,23 @@ async def make_sheet(
         rows = ", ".join(expansion.repeated[:20])
         log.warning("made once, as an earlier row is the same (a different take makes another video): %s", rows)
     if dry_run:
-        log.info("%s", await _foreseen(expansion.requests, accounts, store, name, terms.ask_above))
+        log.info("%s", await _foreseen(expansion, accounts, store, name, terms.ask_above))
     if dry_run or not expansion.requests:
         return BatchReport(batch=name, records=PackedRecords(), skipped=tuple(expansion.skipped))
     # The shards of a sheet are parts of one list.
     asked_at = origin.moment if SHARD_TAG in flow_run.tags else moment_of_run()
     first = Place(asked_at=asked_at, position=offset + 1)
     return await run_batch(
-        expansion.requests, accounts, store, name, deadline, terms, tuple(expansion.skipped), first, policy=policy
+        expansion.requests,
+        accounts,
+        store,
+        name,
+        deadline,
+        terms,
+        tuple(expansion.skipped),
+        first,
+        policy=policy,
+        only=expansion.only,
     )
 
 
@@ -177,17 +185,26 @@ def read_sheet(
     """The requests of a sheet at a location, as `expand` gives them."""
     bucket = store.model_copy(update={"prefix": ""}).open() if isinstance(store, S3VideoStore) else None
     file = read(location, at_most=MAX_BYTES, bucket=bucket if isinstance(bucket, Bucket) else None)
-    return expand(read_table(file), template, [account.account() for account in accounts], on_bad_row, limit)
+    return expand(
+        read_table(file),
+        template,
+        [account.account() for account in accounts],
+        on_bad_row,
+        limit,
+        [account.block_names for account in accounts],
+    )
 
 
 async def _foreseen(
-    requests: Sequence[VideoRequest], credentials: Sequence[GatewayCredentials], store: AnyStore, batch: str, ask: str
+    expansion: Expansion, credentials: Sequence[GatewayCredentials], store: AnyStore, batch: str, ask: str
 ) -> str:
     """What a run would submit, what that may cost, and whether it would be refused, or ask `ask`, because of it."""
     known = await on_records(_known, store, batch, credentials)
     book, accounts = await prices_of(credentials, store.open()), [each.account() for each in credentials]
-    new = [request for request in requests if request.key not in known]
-    expected = await on_records(outlook, [ways(request, able(request, accounts)) for request in new], book)
+    new = [request for request in expansion.requests if request.key not in known]
+    allowed = {key: [accounts[index] for index in sorted(only)] for key, only in expansion.only.items()}
+    makers = {request.key: able(request, allowed.get(request.key, accounts)) for request in new}
+    expected = await on_records(outlook, [ways(request, makers[request.key]) for request in new], book)
     balances, short = await balances_before(credentials, expected)
     notes = told(balances)
     for each in credentials:
@@ -195,7 +212,7 @@ async def _foreseen(
             notes.append(f"{line}{'; it would be refused' if each.require_balance else ''}")
     if new and ask and (why := Threshold.parse(ask).why_above(len(new), expected)):
         notes.append(f"it would ask for approval: {why}")
-    return describe(requests, known, accounts, expected, notes)
+    return describe(expansion.requests, known, makers, expected, notes)
 
 
 def _known(store: AnyStore, batch: str, accounts: Sequence[GatewayCredentials]) -> set[str]:

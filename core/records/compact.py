@@ -26,6 +26,7 @@ class Packed(NamedTuple):
     """JSON in one line."""
     order: Order
     cost: tuple[Amount, ...] = ()
+    attempts: int = 1
 
     @property
     def record(self) -> VideoRecord:
@@ -36,7 +37,7 @@ class Packed(NamedTuple):
 def pack(record: VideoRecord) -> Packed:
     """The record as its text."""
     text = json_bytes(record.model_dump(mode="json"), indent=None).rstrip()
-    return Packed(record.state, text, record.order, record.cost)
+    return Packed(record.state, text, record.order, record.cost, len(record.attempts))
 
 
 def in_order(listed: Mapping[str, Packed], others: Mapping[str, Packed]) -> dict[str, Packed]:

@@ -12,6 +12,7 @@ from prefect_omnivideo.core.money.amount import Amount, told
 from prefect_omnivideo.core.records.model import StoredFile, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import record_name
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.reports.routing import differences
 from prefect_omnivideo.core.reports.wording import plain, reason, what_to_do
 
 STATES = {
@@ -103,7 +104,7 @@ def _card(record: VideoRecord, report: BatchReport) -> Card:
         files=tuple((_link(file.name, report), _link(file.poster or "", report)) for file in record.files),
         record=_link(record_name(record), report),
         facts=tuple(facts),
-        why="; ".join(filter(None, (reason(record), plain("; ".join(record.mismatches))))),
+        why="; ".join(filter(None, (reason(record), plain("; ".join(differences(record)))))),
         what_to_do=what_to_do(record, report.store, report.endpoint_url),
         started=int(record.attempt.started_at.timestamp()),
         seconds=sum(durations) if durations else None,

@@ -12,10 +12,11 @@ from itertools import islice
 from pydantic import BaseModel, ConfigDict
 
 from prefect_omnivideo.core.money.amount import Amount, told, total
-from prefect_omnivideo.core.records.compact import RecordsField
+from prefect_omnivideo.core.records.compact import PackedRecords, RecordsField
 from prefect_omnivideo.core.records.model import Attempt, StoredFile, VideoRecord, VideoState, now
 from prefect_omnivideo.core.reports.approval import Approval
 from prefect_omnivideo.core.reports.commands import resolve_commands
+from prefect_omnivideo.core.reports.routing import differences, moves, paths
 from prefect_omnivideo.core.reports.templating import render
 from prefect_omnivideo.core.reports.wording import moment, reason, title, what_to_do
 from prefect_omnivideo.core.storage.base import json_bytes, web_address
@@ -91,6 +92,11 @@ class BatchReport(BaseModel):
         return tuple(record for record in (*self.failed, *self.unknown) if not record.is_abandoned)
 
     @property
+    def repeated(self) -> Sequence[VideoRecord]:
+        """Videos that were submitted more than once."""
+        return PackedRecords(each for each in self.records.packed if each.attempts > 1)
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many videos are stored, pending, failed and unknown."""
         found = Counter(each.state for each in self.records.packed)
@@ -150,7 +156,10 @@ class BatchReport(BaseModel):
             heading=heading or self.title or self.batch,
             bills=self.bills().items(),
             told=told,
-            different=(record for record in self.stored if record.mismatches),
+            different=(record for record in self.stored if differences(record)),
+            differences=differences,
+            moved=(record for record in self.repeated if moves(record)),
+            moves=moves,
             title=title,
             moment=moment,
             reason=reason,
@@ -170,6 +179,7 @@ class BatchReport(BaseModel):
                 "before": list(self.spending),
                 "after": list(self.charged),
                 "accounts": {account: bill.to_json() for account, bill in self.bills().items()},
+                "moved": paths(self.repeated),
                 "created_at": min((json.loads(each.text)["created_at"] for each in self.records.packed), default=None),
                 "written_at": now().isoformat(),
                 "gallery": self.gallery,

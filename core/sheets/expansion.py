@@ -8,6 +8,7 @@ from prefect_omnivideo.core.errors import Problem, RequestError
 from prefect_omnivideo.core.references.plan import check
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.routes.dropping import sent_to
+from prefect_omnivideo.core.sheets.narrowing import COLUMN, Names, is_used, narrow
 from prefect_omnivideo.core.sheets.rows import MAX_VIDEOS, Table, check_columns, requests_of, unreadable
 from prefect_omnivideo.core.sheets.template import Template
 
@@ -23,6 +24,8 @@ class Expansion(NamedTuple):
     """Rows that were left out, with their reasons."""
     repeated: list[str]
     """Rows that repeat the video of an earlier row."""
+    only: dict[str, frozenset[int]]
+    """The accounts that a row names for its videos, by their keys; what is not among them may go to any."""
 
 
 def expand(
@@ -31,6 +34,7 @@ def expand(
     accounts: Sequence[Account],
     on_bad_row: OnBadRow,
     limit: int | None,
+    names: Names = (),
 ) -> Expansion:
     """Expand the rows of a table into requests that at least one account supports.
 
@@ -40,37 +44,46 @@ def expand(
         accounts: those to use for the videos.
         on_bad_row: `stop` refuses the sheet when a row is bad, `skip` leaves the row out.
         limit: stop reading after that many videos.
+        names: what each of the accounts is called.
 
     Raises:
         RequestError: bad rows, with their labels; unknown columns; or more videos than a run may have.
     """
     text = template or table.template
     prompt = Template(text) if text else None
-    if table.columns and (problems := check_columns(table.columns, prompt)):
+    columns = [name for name in table.columns or () if name != COLUMN or not is_used(prompt)]
+    if columns and (problems := check_columns(columns, prompt)):
         raise RequestError(problems, subject="sheet")
     found: dict[str, VideoRequest] = {}
     bad: dict[str, list[Problem]] = {}
     repeated: list[str] = []
+    only: dict[str, frozenset[int]] = {}
     for row in table.rows:
         if limit is not None and len(found) >= limit:
             break
         if not row.cells and not row.faults:
             continue
+        row, allowed, unknown = narrow(row, prompt, names)
         requests, problems = requests_of(row, prompt)
-        problems += _unsupported(requests[0], accounts, {problem.field for problem in problems}) if requests else []
+        problems += unknown
+        if requests and not unknown:
+            chosen = accounts if allowed is None else [accounts[index] for index in sorted(allowed)]
+            problems += _unsupported(requests[0], chosen, {problem.field for problem in problems})
         if problems:
             bad[row.label] = [problem._replace(item=row.label) for problem in problems]
             continue
         if all(request.key in found for request in requests):
             repeated.append(row.label)
-        found.update((request.key, request) for request in requests if request.key not in found)
+        new = {request.key: request for request in requests if request.key not in found}
+        found |= new
+        only |= dict.fromkeys(new, allowed) if allowed is not None else {}
         if len(found) > MAX_VIDEOS:
             raise unreadable(f"it asks for more than {MAX_VIDEOS} videos", "several smaller sheets")
     if bad and (on_bad_row == "stop" or not found):
         subject = f"sheet ({len(bad)} bad row{'' if len(bad) == 1 else 's'}, nothing submitted)"
         raise RequestError([problem for problems in bad.values() for problem in problems], subject=subject)
     skipped = [f"{label}: {'; '.join(map(str, problems))}" for label, problems in bad.items()]
-    return Expansion(list(found.values())[:limit], skipped, repeated)
+    return Expansion(list(found.values())[:limit], skipped, repeated, only)
 
 
 def able(request: VideoRequest, accounts: Sequence[Account]) -> list[Account]:

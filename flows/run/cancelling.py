@@ -24,6 +24,7 @@ from prefect_omnivideo.core.jobs.persist import Log, keep, latest
 from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.threads import on_records
+from prefect_omnivideo.flows.run.accounts import as_accounts
 from prefect_omnivideo.flows.run.naming import batch_from, origin_of
 from prefect_omnivideo.tasks.events import open_records
 
@@ -36,8 +37,7 @@ async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: St
     """
     log = flow_run_logger(flow_run) if flow_run.id else get_logger("omnivideo")
     parameters = flow.validate_parameters(flow_run.parameters)
-    given = parameters["credentials"]
-    accounts: list[GatewayCredentials] = [given] if isinstance(given, GatewayCredentials) else given
+    accounts, _ = await as_accounts(parameters["credentials"])
     records = open_records(parameters["store"])
     batch = batch_from(await origin_of(flow_run), parameters.get("batch"))
     mine = [

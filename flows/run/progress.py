@@ -19,6 +19,7 @@ from prefect_omnivideo.core.records.model import VideoRecord, VideoState
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.markdown import markdown_cell
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.reports.routing import differences, moved
 from prefect_omnivideo.core.reports.wording import reason
 from prefect_omnivideo.flows.run.settling import how_to_settle
 from prefect_omnivideo.tasks.showing import only_shows
@@ -115,4 +116,5 @@ def _why(record: VideoRecord) -> str:
         return record.failure.category
     if record.state is VideoState.UNKNOWN:
         return "may have been paid"
-    return markdown_cell(shorten(reason(record) or "; ".join(record.mismatches), LONGEST_REASON))
+    said = reason(record) or "; ".join(filter(None, (*differences(record), moved(record))))
+    return markdown_cell(shorten(said, LONGEST_REASON))

@@ -1,19 +1,27 @@
 """Routes: who makes a video, and when another account makes it instead. The bill of the gateways is counted."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prefect_omnivideo import LocalVideoStore, VideoRoute
+from prefect_omnivideo import LocalVideoStore, VideoRequest, VideoRoute
 from prefect_omnivideo.blocks.saved import BlockError
-from prefect_omnivideo.core.errors import TransferError
+from prefect_omnivideo.core.errors import RequestError, TransferError
 from prefect_omnivideo.core.jobs.fetching import Fetching
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
-from prefect_omnivideo.flows import BatchFailedError, BatchIncompleteError, BatchStoppedError, generate_videos
+from prefect_omnivideo.flows import (
+    BatchFailedError,
+    BatchIncompleteError,
+    BatchStoppedError,
+    generate_from_sheet,
+    generate_videos,
+)
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from prefect_omnivideo.sandbox.faults import Fault, FaultPlan
 from tests.accounts import KINDS, credentials
@@ -139,6 +147,15 @@ async def test_each_prompt_moves_down_the_list_until_one_makes_it(faulty: Sandbo
     passed = [attempt.gateway for attempt in report.records[0].attempts]
     assert passed == ["omnirouters", "12ai", "apimart", "jimmyai"]
     assert bills(faulty) == {"fail": Counter(apimart=3, jimmyai=3)}
+    page = report.markdown()
+    assert "## Moved to another account" in page
+    for path, why in (
+        ("omnirouters/on\\-route did not make it, so it went to 12ai/on\\-route", "could not be reached"),
+        ("apimart/on\\-route did not make it, so it went to jimmyai/on\\-route", "gateway error: APIMart job"),
+    ):
+        assert any(path.replace("\\", "") in line.replace("\\", "") and why in line for line in page.splitlines())
+    whole = json.loads((store.folder / "down" / "report.json").read_text())
+    assert whole["moved"]["apimart/on-route > jimmyai/on-route"] == 3
 
 
 async def test_where_every_account_fails_the_last_reason_is_told(faulty: Sandbox, store: LocalVideoStore) -> None:
@@ -196,3 +213,43 @@ async def test_a_route_to_what_does_not_exist_spends_nothing(faulty: Sandbox, st
     assert "jimmyai-credentials/missing does not exist" in str(caught.value)
     assert "local-video-store/no-account is a LocalVideoStore, not credentials" in str(caught.value)
     assert faulty.jobs() == []
+
+
+async def test_what_may_be_dropped_is_dropped_and_told(faulty: Sandbox, store: LocalVideoStore) -> None:
+    """Accounts that honour everything come first; what one of the others was not sent is said everywhere."""
+    asked = VideoRequest(prompt="x", resolution="4k", duration=4)
+    with pytest.raises(RequestError, match="resolution"):
+        await generate_videos([asked], route("apimart"), store, batch="dropped")
+    rules: dict[str, Any] = {"may_drop": ["resolution", "duration"]}
+    await generate_videos([asked], route("apimart", "jimmyai", **rules), store, batch="whole")
+    assert bills(faulty) == {"x": Counter(jimmyai=1)}, "it honours the whole request"
+
+    report = await generate_videos([asked], route("apimart", **rules), store, batch="dropped", max_cost="1 USD")
+    (made,) = report.records
+    assert (made.request, made.attempt.dropped) == (asked, ("duration", "resolution"))
+    assert str(made.attempt.estimate) == "1.00 USD"
+    (job,) = [job for job in faulty.jobs() if job["gateway"] == "apimart"]
+    assert not job["body"].keys() & {"duration", "resolution", "seconds"}
+    said = "sent without duration, resolution, which apimart/on-route cannot honour"
+    assert said in report.markdown().replace("\\", "")
+    assert said in (store.folder / "dropped" / "index.html").read_text()
+
+
+async def test_a_row_names_its_account(faulty: Sandbox, store: LocalVideoStore, tmp_path: Path) -> None:
+    sheet = tmp_path / "rows.csv"
+    sheet.write_text("prompt,account\na,sora-credentials/on-route\nb,\nc,narrow\n")
+    given = route("apimart", "sora", "apimart/narrow")
+    await generate_from_sheet(str(sheet), given, store, batch="rows")
+    made = {record.request.prompt: record.attempt for record in Records(store.open()).batch("rows")}
+    assert {prompt: (each.gateway, each.account) for prompt, each in made.items()} == {
+        "a": ("sora", "on-route"),
+        "b": ("apimart", "on-route"),
+        "c": ("apimart", "narrow"),
+    }
+    assert made["a"].dropped == ()
+    sheet.write_text("prompt,account\na,sora-credentials/on-route\nd,jimmyai\n")
+    with pytest.raises(
+        RequestError, match=r"row 3: account: the run has no account 'jimmyai' .*apimart-credentials/on"
+    ):
+        await generate_from_sheet(str(sheet), given, store, batch="rows")
+    assert len(faulty.jobs()) == 3

@@ -296,3 +296,40 @@ def test_a_sheet_without_rows_asks_for_nothing(text: str) -> None:
 def test_workbooks_need_an_extra_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     assert "prefect-omnivideo[sheets]" in refused("a.xlsx", b"x")
+
+
+NAMES = [
+    {"prod", "apimart-credentials/prod"},
+    {"prod", "jimmyai-credentials/prod"},
+    {"spare", "apimart-credentials/spare"},
+]
+
+
+@pytest.mark.parametrize(
+    ("cell", "allowed"),
+    [
+        ("spare", {2}),
+        ("prod", {0, 1}),
+        ("jimmyai-credentials/prod", {1}),
+        ("spare | jimmyai-credentials/prod", {1, 2}),
+        ("", None),
+    ],
+)
+def test_a_row_names_accounts_by_their_blocks(cell: str, allowed: set[int] | None) -> None:
+    found = sheet("a.csv", f"prompt,account\nx,{cell}\n", APIMART, JIMMYAI, APIMART, names=NAMES)
+    assert found.only.get(found.requests[0].key) == allowed
+    assert found.requests == [VideoRequest(prompt="x")], "it is no part of what is asked for"
+
+
+def test_a_row_is_checked_by_the_accounts_that_it_names() -> None:
+    rows = "prompt,resolution,account\nx,4k,\ny,4k,spare\nz,,prod nobody\n"
+    said = refused("a.csv", rows, APIMART, JIMMYAI, APIMART, names=NAMES)
+    assert "row 2" not in said
+    assert "row 3: resolution: '4k'" in said
+    assert "row 4: account: the run has no account 'nobody'" in said
+    assert "accepted: apimart-credentials/prod, jimmyai-credentials/prod, apimart-credentials/spare" in said
+
+
+def test_a_column_of_the_template_names_no_account() -> None:
+    found = sheet("a.csv", "account\nspare\n", APIMART, template="the account of {account}", names=NAMES)
+    assert (found.requests[0].prompt, found.only) == ("the account of spare", {})
