@@ -5,6 +5,7 @@ from prefect_omnivideo.flows.choosing import ChoiceIncompleteError, choose_takes
 from prefect_omnivideo.flows.collecting import collect_videos
 from prefect_omnivideo.flows.resolving import resolve_videos
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, BatchStoppedError
+from prefect_omnivideo.flows.sequence import generate_sequence
 from prefect_omnivideo.flows.sharded import generate_sharded
 from prefect_omnivideo.flows.sheet import generate_from_sheet
 from prefect_omnivideo.flows.video import generate_video
@@ -17,6 +18,7 @@ __all__ = [
     "choose_takes",
     "collect_videos",
     "generate_from_sheet",
+    "generate_sequence",
     "generate_sharded",
     "generate_video",
     "generate_videos",

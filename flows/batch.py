@@ -1,6 +1,7 @@
 """The flow for a list of prompts, distributed over one or several accounts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -16,7 +17,7 @@ from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
 from prefect_omnivideo.core.routes.fallback import may_go_on
-from prefect_omnivideo.core.routes.order import Accounts, Policy
+from prefect_omnivideo.core.routes.order import Accounts, Policy, Rungs
 from prefect_omnivideo.core.sheets.kept import KeptPrompts, load
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.run.accounts import as_accounts, eligible, rungs_of
@@ -28,6 +29,7 @@ from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.limits import limited, slot
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyAccounts, AnyStore, Prompts, Seconds, Text
+from prefect_omnivideo.flows.run.shots import Shots
 from prefect_omnivideo.flows.run.spending import announce_spending, estimate_of, prices_of
 from prefect_omnivideo.flows.run.verdict import Outcome
 from prefect_omnivideo.flows.video import make_video
@@ -120,6 +122,7 @@ async def run_batch(
     *,
     policy: Policy = "spread",
     only: Mapping[str, Accounts] | None = None,
+    shots: Shots | None = None,
 ) -> BatchReport:
     """Make the videos of a batch within a flow run; see `generate_videos` for what it returns and raises.
 
@@ -129,6 +132,7 @@ async def run_batch(
         first: place of the first request, if the list is not this run's own.
         policy: how the accounts are taken.
         only: the accounts that a request may go to, by its key; all if it is not among them.
+        shots: what the requests depend on, if they are shots of storyboards; they are joined at the end.
     """
     log = get_run_logger()
     if not requests:
@@ -140,7 +144,9 @@ async def run_batch(
             len(requests) - len(wanted),
         )
     records = open_records(store)
-    accounts_of = await on_records(eligible, wanted, accounts, records.store, only)
+    accounts_of = (
+        shots.accounts_of(wanted) if shots else await on_records(eligible, wanted, accounts, records.store, only)
+    )
     await on_records(records.store.check)
     await clean_up(records.store, log)
     limits = await limited(accounts)
@@ -167,12 +173,17 @@ async def run_batch(
     async with budgeted(terms, batch, records, list(work.values()), book) as budget:
 
         async def make(request: VideoRequest, account: GatewayCredentials) -> None:
-            async with outcome.of(request), slot(account, limits), budget.reserved(request, account) as ticket:
+            async with (
+                outcome.of(request),
+                slot(account, limits),
+                shots.continuing(request, account, outcome) if shots else nullcontext() as continues,
+                budget.reserved(request, account) as ticket,
+            ):
                 place = first.model_copy(update={"position": positions[request.key]})
                 expected = estimate_of(request, account, book)
                 try:
                     record = await make_video(
-                        request, account, accounts, store, batch, deadline, place, expected, ticket
+                        request, account, accounts, store, batch, deadline, place, expected, ticket, continues
                     )
                 except ACCOUNT_ERRORS:
                     raise
@@ -185,9 +196,15 @@ async def run_batch(
                     ticket.saw(record)
                 outcome.add(record)
 
+        def rungs(request: VideoRequest) -> Rungs:
+            return rungs_of(request, able_of[request.key], accounts, policy, price)
+
         async def make_all(requests: Iterable[VideoRequest]) -> None:
+            if shots:
+                await shots.make_all(requests, accounts, rungs, make, outcome)
+                return
             await fan_out(
-                ((request, rungs_of(request, able_of[request.key], accounts, policy, price)) for request in requests),
+                ((request, rungs(request)) for request in requests),
                 accounts,
                 make,
                 give_up=outcome.give_up,
@@ -199,4 +216,6 @@ async def run_batch(
         while (left := outcome.left_out) and await budget.opens(work[request.key] for request in left):
             await make_all(outcome.readmitted())
         used = await budget.used() if outcome.left_out else ()
+    if shots:
+        await shots.join(outcome, log)
     return await outcome.conclude(accounts, skipped, announced, used, decision)

@@ -23,7 +23,7 @@ from prefect_omnivideo.core.routes.order import Policy
 from prefect_omnivideo.core.sheets.dry_run import describe
 from prefect_omnivideo.core.sheets.expansion import Expansion, OnBadRow, able, expand
 from prefect_omnivideo.core.sheets.readers import read_table
-from prefect_omnivideo.core.sheets.source import name_of, read
+from prefect_omnivideo.core.sheets.source import SheetFile, name_of, read
 from prefect_omnivideo.core.storage.s3 import Bucket
 from prefect_omnivideo.core.threads import on_records
 from prefect_omnivideo.flows.batch import run_batch
@@ -183,8 +183,7 @@ def read_sheet(
     limit: int | None,
 ) -> Expansion:
     """The requests of a sheet at a location, as `expand` gives them."""
-    bucket = store.model_copy(update={"prefix": ""}).open() if isinstance(store, S3VideoStore) else None
-    file = read(location, at_most=MAX_BYTES, bucket=bucket if isinstance(bucket, Bucket) else None)
+    file = file_at(location, store)
     return expand(
         read_table(file),
         template,
@@ -193,6 +192,12 @@ def read_sheet(
         limit,
         [account.block_names for account in accounts],
     )
+
+
+def file_at(location: str, store: AnyStore) -> SheetFile:
+    """The file at a location, as `read` gives it; objects of the store's bucket by the store's credentials."""
+    bucket = store.model_copy(update={"prefix": ""}).open() if isinstance(store, S3VideoStore) else None
+    return read(location, at_most=MAX_BYTES, bucket=bucket if isinstance(bucket, Bucket) else None)
 
 
 async def _foreseen(

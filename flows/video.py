@@ -10,6 +10,7 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.budget.ticket import Ticket
 from prefect_omnivideo.core.errors import BudgetReachedError, OmniVideoError
+from prefect_omnivideo.core.gateways.continuing import Continuation
 from prefect_omnivideo.core.jobs.deliver import clean_up
 from prefect_omnivideo.core.jobs.look import look
 from prefect_omnivideo.core.jobs.ownership import check_hopeful, is_owner
@@ -144,6 +145,7 @@ async def make_video(
     place: Place | None = None,
     expected: Estimate | None = None,
     ticket: Ticket | None = None,
+    continues: Continuation | None = None,
 ) -> VideoRecord:
     """Submit, wait and store; steps that are done already are skipped.
 
@@ -153,17 +155,22 @@ async def make_video(
         accounts: all accounts of the run; the one that submitted polls and downloads.
         place: where the video is asked for, which orders the report of the batch.
         ticket: reserves for the submission in the budgets of the run.
+        continues: the video that a shot continues.
 
     Returns:
         The record of the stored video.
     """
-    record = await nodes(type(credentials)).submit(request, credentials, store, batch, place, expected, ticket)
+    record = await nodes(type(credentials)).submit(
+        request, credentials, store, batch, place, expected, ticket, continues
+    )
     if ticket:
         ticket.saw(record)
     owner = next((account for account in accounts if is_owner(record, account.account())), credentials)
     looked = await look_up(record, owner, store)
     if may_submit(looked, credentials.account()):
-        return await make_video(request, credentials, accounts, store, batch, deadline, place, expected, ticket)
+        return await make_video(
+            request, credentials, accounts, store, batch, deadline, place, expected, ticket, continues
+        )
     return await finish_video(looked, owner, store, deadline)
 
 

@@ -23,7 +23,7 @@ _MODES: Final = {
     "r2v": (_IMAGES,),
     "edit": (_VIDEOS,),
     "multi_i2v": (("image_list",),),
-    "extend": (("video_id", "task_id"),),
+    "extend": (("video_id",),),
 }
 """What each common mode needs: of every group at least one field. A mode that is not here is forwarded."""
 _KLING: Final = (
@@ -87,11 +87,18 @@ class SoraCompatible(NewApi):
         mode = _mode(body, model)
         if mode != "extend":
             required(body, "prompt")
+        elif not self._has(text(body, "video_id")):
+            raise Refused(f"video_id: there is no finished video {text(body, 'video_id')}")
         for name in ("callback_url", "end_image_url", "last_image_url"):
             url(body, name)
         width, height = _shape(body, model)
         sound = body.get("sound") in (True, "on", "true") or body.get("generate_audio") is True
         return Order(model, Clip(width, height, _seconds(body, model), sound))
+
+    def _has(self, video_id: str) -> bool:
+        return any(
+            _video_id(job) == video_id and self.state.book.now(job).phase == "succeeded" for job in self.state.book
+        )
 
     def accepted(self, job: Job) -> Answer:
         """OpenAI's video object with `created_at` in milliseconds, as in the example (section Answer)."""
@@ -106,10 +113,17 @@ class SoraCompatible(NewApi):
             answer["completed_at"] = int((job.ends_at or 0) * 1000)
             if links := self.links(job):
                 answer["video_url"] = links[0]
+            if job.model == "kling-video":  # the vendor's own answer, passed on in part; no document says where
+                answer["metadata"] = {"video_id": _video_id(job)}
         elif moment.phase == "failed":
             code, message = failure(job)
             answer["error"] = {"code": code, "message": message}
         return answer
+
+
+def _video_id(job: Job) -> str:
+    """Kling's name for the video of a job, which is not that of the job."""
+    return f"{800_000_000_000_000_000 + job.number}"
 
 
 def _mode(body: Body, model: str) -> str:

@@ -21,6 +21,7 @@ from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.budget.ticket import Ticket
 from prefect_omnivideo.core.errors import JobError, JobFailedError, OmniVideoError, StillRunningError
+from prefect_omnivideo.core.gateways.continuing import Continuation
 from prefect_omnivideo.core.gateways.registry import get_gateway
 from prefect_omnivideo.core.gateways.specification import Job
 from prefect_omnivideo.core.gateways.words import JobStatus
@@ -69,6 +70,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
         place: Place | None = None,
         expected: Estimate | None = None,
         ticket: Ticket | None = None,
+        continues: Continuation | None = None,
     ) -> VideoRecord:
         """Submit one video, at most once within its batch.
 
@@ -80,6 +82,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             place: where the video is asked for, which orders the report of the batch.
             expected: what it will cost, for its record.
             ticket: what a flow reserves in its budgets for this submission, if it has any.
+            continues: the video that a shot of a storyboard continues.
 
         Returns:
             The record: `submitted`, or the state that an earlier submission has reached.
@@ -101,6 +104,7 @@ def nodes(credentials_type: type[C]) -> Nodes[C]:
             place,
             expected=expected,
             ticket=ticket,
+            continues=continues,
         )
 
     async def poll(

@@ -127,6 +127,7 @@ def read_job(
         completed_at=first_time(task, ("completed_at", "completed", "finish_time")) if done else None,
         estimated_seconds=first_number(task, ("estimated_time",)),
         poll_after=_poll_after(answer),
+        video_id=first_text(answer.body, gateway.video_id_paths) if done else "",
         # Tasks pass the job on to each other, and Prefect traverses everything in it.
         answer=replace(answer, body=cut(answer.body)),
     )

@@ -63,6 +63,13 @@ def _is_sendable(reference: str) -> bool:
     return is_link(reference) or reference.startswith("data:") or (is_local(reference) and bool(reference.strip()))
 
 
+VIDEO_ID_PATHS = tuple(
+    f"{where}{path}"
+    for where in ("", "metadata.", "data.", "data.data.", "data.data.data.")
+    for path in ("video_id", "task_result.videos[0].id")
+)
+"""Where Kling's id of a video may be: no document says so. The vendor's own answer, as far as it is passed on."""
+
 Seconds = Annotated[int | float | str, BeforeValidator(_seconds)]
 Media = Annotated[str, AfterValidator(_media)]
 
@@ -245,6 +252,7 @@ gateway = Gateway(
     translate=translate,
     encode=_encode,
     extends_by="video id",
+    video_id_paths=VIDEO_ID_PATHS,
     has_price_page=True,
     # The whole body may have 128 MB (The new-api family, Task errors); room is left for the other fields.
     attachment=Attachment(pick_file, most_bytes=127 * 1024**2),

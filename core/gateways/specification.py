@@ -109,6 +109,7 @@ class Job:
         created_at, completed_at: by the gateway's clock.
         estimated_seconds: the gateway's own estimate of the whole duration.
         poll_after: seconds the gateway asks to wait before the next status query.
+        video_id: the vendor's own id of a finished video, if reported.
         answer: the answer it was read from; evidence if the job ends unexpectedly.
     """
 
@@ -125,6 +126,7 @@ class Job:
     completed_at: datetime | None = None
     estimated_seconds: float | None = None
     poll_after: float | None = None
+    video_id: str = ""
     answer: Answer | None = field(default=None, repr=False, compare=False)
 
 
@@ -266,6 +268,7 @@ class Gateway:
         attachment: the file that a submission may carry, if the gateway accepts one.
         mixed_models: models whose `images` may be videos as well; an empty name means the default model.
         extends_by: by what the gateway is told which of its videos to extend; empty if it extends none.
+        video_id_paths: JMESPath expressions for the vendor's own id of a finished video.
         check_path: a page that any valid key may read and that costs nothing: the balance, or else the list of models.
         balance_path: JMESPath of the balance on that page; empty if there is none.
     """
@@ -293,6 +296,7 @@ class Gateway:
     attachment: Attachment | None = None
     mixed_models: frozenset[str] = frozenset()
     extends_by: Literal["", "task id", "video id"] = ""
+    video_id_paths: tuple[str, ...] = ()
     check_path: str = "/v1/models"
     balance_path: str = ""
 

@@ -39,6 +39,7 @@ async def deliver(
             job.cost,
             generated_seconds=_generated_seconds(job),
             at=seen_at,
+            video_id=job.video_id,
             trouble=trouble,
             answers=answers,
         )

@@ -299,6 +299,7 @@ class VideoRecord(Part):
         *,
         generated_seconds: float | None = None,
         at: datetime | None = None,
+        video_id: str = "",
         trouble: str = "",
         answers: tuple[Exchange, ...] = (),
     ) -> VideoRecord:
@@ -309,7 +310,7 @@ class VideoRecord(Part):
         """
         finished_at = self.attempt.finished_at or at or now()
         changes: dict[str, object] = {"cost": cost or self.attempt.cost, "generated_seconds": generated_seconds}
-        changes |= {"trouble": trouble, **self._with(answers)}
+        changes |= {"trouble": trouble, "video_id": video_id or self.attempt.video_id, **self._with(answers)}
         return self._step(VideoState.FINISHED, finished_at=finished_at, **changes)
 
     def stored(self, files: tuple[StoredFile, ...], mismatches: tuple[str, ...] = ()) -> VideoRecord:

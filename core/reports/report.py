@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from prefect_omnivideo.core.money.amount import Amount, told, total
 from prefect_omnivideo.core.records.compact import PackedRecords, RecordsField
 from prefect_omnivideo.core.records.model import Attempt, StoredFile, VideoRecord, VideoState, now
+from prefect_omnivideo.core.records.sequence import Sequence as Joined
 from prefect_omnivideo.core.reports.approval import Approval
 from prefect_omnivideo.core.reports.commands import resolve_commands
 from prefect_omnivideo.core.reports.routing import differences, moves, paths
@@ -50,6 +51,8 @@ class BatchReport(BaseModel):
     """What a person answered who was asked before anything was spent; None if nobody was asked."""
     held: int = 0
     """Videos that were not submitted as they were not approved."""
+    sequences: tuple[Joined, ...] = ()
+    """Storyboards, each with the video that its shots were joined into."""
     gallery: str | None = None
     """Address of the gallery, if one was written: its public URL if the store has one."""
     report: str | None = None
@@ -188,6 +191,7 @@ class BatchReport(BaseModel):
                 "budgets": list(self.budgets),
                 "approval": self.approval.model_dump(mode="json") if self.approval else None,
                 "held": self.held,
+                "sequences": [each.model_dump(mode="json") for each in self.sequences],
             }
         ).removesuffix(b"\n}\n")
         # Joined once: it may be many megabytes.

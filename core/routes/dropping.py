@@ -35,7 +35,7 @@ def sent_to(account: Account, request: VideoRequest, store: ObjectStore | None =
     """
     droppable = account.fallback.may_drop if account.fallback else frozenset[str]()
     sent = Sent(request)
-    if not droppable:
+    if not droppable or request.follows:  # a shot is checked with what it continues in place
         return sent
     refused: RequestError | None = None
     while True:

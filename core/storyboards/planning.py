@@ -98,21 +98,32 @@ def able_to_make(
     Raises:
         RequestError: naming, by storyboard and shot, why no account can.
     """
-    todo = [link for link in chain if link.request.key not in known or may_submit(known[link.request.key])]
-    begun = [known[link.before.request.key] for link in todo if link.before and link.before.request.key in known]
+    todo = [link for link in chain if _is_left(known.get(link.request.key), accounts)]
+    begun = [
+        (link, known[link.before.request.key]) for link in todo if link.before and link.before.request.key in known
+    ]
     refused: dict[int, list[Problem]] = {}
     for number, account in enumerate(accounts):
         problems = [problem for link in todo for problem in _problems(link, account, store)]
         problems += [
-            Problem("credentials", f"{record.stem} was made with account {record.attempt.account!r}", "that account")
-            for record in begun[:1]
+            Problem(
+                "credentials",
+                f"it continues {record.stem}, made with account {record.attempt.account!r}",
+                "that account",
+                link.title,
+            )
+            for link, record in begun[:1]
             if not is_owner(record, account)
         ]
         if problems:
             refused[number] = [each._replace(field=f"{account.gateway.title}, {each.field}") for each in problems]
     if len(refused) == len(accounts):
         raise RequestError([each for problems in refused.values() for each in problems], subject="storyboard")
-    return frozenset(range(len(accounts))) - refused.keys()
+    return frozenset(set(range(len(accounts))) - refused.keys())
+
+
+def _is_left(record: VideoRecord | None, accounts: Sequence[Account]) -> bool:
+    return record is None or any(may_submit(record, account) for account in accounts)
 
 
 def way_of(link: Link, account: Account, store: ObjectStore | None) -> Way:

@@ -9,6 +9,7 @@ from pydantic import JsonValue, ValidationError
 
 from prefect_omnivideo.core.broken_rules import problem_of
 from prefect_omnivideo.core.errors import Problem, RequestError
+from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.sheets.documents import read_document
 from prefect_omnivideo.core.sheets.readers import read_table, read_value
 from prefect_omnivideo.core.sheets.rows import Row, Table, check_columns, requests_of, text_of, unreadable
@@ -36,7 +37,7 @@ def read_storyboards(file: SheetFile) -> list[Storyboard]:
     return boards_of(_shots(read_table(file), ONLY_ONE))
 
 
-def boards_of(given: Mapping[str, Sequence[Shot | str]]) -> list[Storyboard]:
+def boards_of(given: Mapping[str, Sequence[Shot | VideoRequest | str]]) -> list[Storyboard]:
     """The storyboards of lists of shots, by name.
 
     Raises:

@@ -13,6 +13,8 @@ from prefect_omnivideo.core.records.batch import BatchName
 from prefect_omnivideo.core.records.compact import Packed, PackedRecords, in_order, pack
 from prefect_omnivideo.core.records.model import VideoRecord, now
 from prefect_omnivideo.core.records.repository import Records, name_in, record_name
+from prefect_omnivideo.core.records.sequence import Sequence as Joined
+from prefect_omnivideo.core.records.sequence import sequences_in
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.approval import Answer, Decision
 from prefect_omnivideo.core.reports.gallery import gallery
@@ -53,11 +55,18 @@ class Outcome:
         self._made: dict[str, Packed] = {}  # by the names of the records
         self._problems: dict[str, str] = {}
         self._left_out: dict[str, VideoRequest] = {}
+        self.sequences: list[Joined] = []
+        """Storyboards whose shots were joined, or why not."""
         log.info("batch %s: %d videos into %s", self.title, len(requests), records.store.uri(batch))
 
     def add(self, record: VideoRecord) -> None:
         """Add the record of a finished video."""
         self._made[record_name(record)] = pack(record)
+
+    def record_of(self, request: VideoRequest) -> VideoRecord | None:
+        """The record of a video that this run made, or found made."""
+        found = self._made.get(name_in(self.batch, request))
+        return found.record if found else None
 
     @asynccontextmanager
     async def of(self, request: VideoRequest) -> AsyncGenerator[None]:
@@ -145,6 +154,7 @@ class Outcome:
             left_out=sum(name_in(self.batch, request) not in made for request in self.left_out),
             budgets=used,
             approval=decision.approval,
+            sequences=tuple(self.sequences),
             held=sum(
                 request.key in decision.held and name not in made
                 for request, name in zip(self._requests, names, strict=True)
@@ -248,7 +258,7 @@ def write_report(
         list_batch(store, entry)
     except Exception as error:  # gallery and report are written
         log.error("the batch could not be put on the start page of the store: %s", error)
-    return everything.model_copy(update={"records": report.records}), entry
+    return everything.model_copy(update={"records": report.records, "sequences": report.sequences}), entry
 
 
 def draw_gallery(records: Records, report: BatchReport, known: Mapping[str, Packed], log: Log) -> BatchReport:
@@ -271,6 +281,7 @@ def draw_gallery(records: Records, report: BatchReport, known: Mapping[str, Pack
             "store": address,
             "endpoint_url": endpoint_url,
             "public_url": store.public_url,
+            "sequences": tuple(sequences_in(store, report.batch)),
         }
     )
     store.put(page, gallery(everything).encode(), content_type="text/html; charset=utf-8")

@@ -165,7 +165,7 @@ def test_one_account_makes_all_shots_of_a_chain(folder: Folder) -> None:
     assert able_to_make(found, both, {}, folder) == {1, 2}
     first = stored(found[0], "t0", by=both[2])
     assert able_to_make(found, both, {first.key: first}, folder) == {2}, "it was begun there"
-    with pytest.raises(RequestError, match=r"was made with account 'two' \(accepted: that account\)"):
+    with pytest.raises(RequestError, match=r"shot 2: .* made with account 'two' \(accepted: that account\)"):
         able_to_make(found, both[:2], {first.key: first}, folder)
     second = stored(found[1], "t1", "t0", by=both[2])
     known = {each.key: each for each in (first, second)}
