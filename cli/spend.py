@@ -18,7 +18,7 @@ from prefect_omnivideo.core.errors import OmniVideoError, StoreError
 from prefect_omnivideo.core.records.model import now
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.spending import By, Line, Spending, first_day, totals
-from prefect_omnivideo.core.reports.spending_page import COLUMNS, cells, notes
+from prefect_omnivideo.core.reports.spending_page import COLUMNS, Figure, cells, figures, notes
 
 INCOMPLETE = 1
 """Exit code if a record could not be read."""
@@ -60,31 +60,12 @@ def spend(
 
 def _write(lines: Sequence[Line], by: By | None) -> None:
     rows = csv.writer(sys.stdout, lineterminator="\n")
-    rows.writerow([*([by] if by else []), *_figures(Line("", ""))])
+    rows.writerow([*([by] if by else []), *figures(Line("", ""))])
     for line in lines:
-        rows.writerow([*([line.group] if by else []), *map(_raw, _figures(line).values())])
+        rows.writerow([*([line.group] if by else []), *map(_raw, figures(line).values())])
 
 
-def _figures(line: Line) -> dict[str, str | int | Decimal | None]:
-    return {
-        "unit": line.unit,
-        "videos": line.videos,
-        "seconds": line.seconds,
-        "cost": line.cost,
-        "cost_per_second": line.cost_per_second,
-        "cost_without_video": line.cost_without_video,
-        "jobs": line.submissions,
-        "jobs_of_unknown_outcome": line.uncertain,
-        "jobs_without_cost": line.without_cost,
-        "jobs_without_estimate": line.without_estimate,
-        "videos_without_length": line.without_length,
-        "estimate": line.estimate,
-        "estimate_of_jobs_without_cost": line.estimate_without_cost,
-        "difference": line.difference,
-    }
-
-
-def _raw(value: str | int | Decimal | None) -> str:
+def _raw(value: Figure) -> str:
     return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 

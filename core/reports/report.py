@@ -6,18 +6,20 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 
 from pydantic import BaseModel, ConfigDict
 
 from prefect_omnivideo.core.money.amount import Amount, told, total
 from prefect_omnivideo.core.records.compact import PackedRecords, RecordsField
-from prefect_omnivideo.core.records.model import Attempt, StoredFile, VideoRecord, VideoState, now
+from prefect_omnivideo.core.records.model import StoredFile, VideoRecord, VideoState, now
 from prefect_omnivideo.core.records.sequence import Sequence as Joined
 from prefect_omnivideo.core.reports.approval import Approval
 from prefect_omnivideo.core.reports.commands import resolve_commands
 from prefect_omnivideo.core.reports.routing import differences, moves, paths
+from prefect_omnivideo.core.reports.spending import Line, Spending
+from prefect_omnivideo.core.reports.spending_page import Figure, accounts_table, figures
 from prefect_omnivideo.core.reports.templating import render
 from prefect_omnivideo.core.reports.wording import moment, reason, title, what_to_do
 from prefect_omnivideo.core.storage.base import json_bytes, web_address
@@ -157,8 +159,7 @@ class BatchReport(BaseModel):
             "report.md",
             report=self,
             heading=heading or self.title or self.batch,
-            bills=self.bills().items(),
-            told=told,
+            accounts=accounts_table(self.spending_by_account()),
             different=(record for record in self.stored if differences(record)),
             differences=differences,
             moved=(record for record in self.repeated if moves(record)),
@@ -181,7 +182,10 @@ class BatchReport(BaseModel):
                 "cost": [str(amount) for amount in self.cost],
                 "before": list(self.spending),
                 "after": list(self.charged),
-                "accounts": {account: bill.to_json() for account, bill in self.bills().items()},
+                "accounts": [
+                    {"account": line.group, **{name: _json(value) for name, value in figures(line).items()}}
+                    for line in self.spending_by_account()
+                ],
                 "moved": paths(self.repeated),
                 "created_at": min((json.loads(each.text)["created_at"] for each in self.records.packed), default=None),
                 "written_at": now().isoformat(),
@@ -198,42 +202,14 @@ class BatchReport(BaseModel):
         lines = (part for each in self.records.packed for part in (b",\n", each.text))
         return b"".join((head, HEAD_ENDS, *islice(lines, 1, None), b"\n]\n}\n"))
 
-    def bills(self) -> dict[str, Bill]:
+    def spending_by_account(self) -> list[Line]:
         """What each account charged; in one pass over the records, as there may be thousands to parse."""
-        found: dict[str, Bill] = {}
+        found = Spending("account")
         for record in self.records:
-            for attempt in record.attempts:
-                found.setdefault(attempt.account, Bill()).add(attempt)
-        return dict(sorted(found.items()))
+            found.add(record)
+        return found.lines
 
 
-@dataclass
-class Bill:
-    """The jobs of one account, what they were expected to cost, and what they did cost."""
-
-    accepted: int = 0
-    silent: int = 0
-    """Accepted jobs whose cost the gateway did not report."""
-    unestimated: int = 0
-    """Accepted jobs that had no estimate."""
-    estimates: tuple[Amount, ...] = ()
-    costs: tuple[Amount, ...] = ()
-
-    def add(self, attempt: Attempt) -> None:
-        """Count one attempt. A job that was not accepted costs nothing."""
-        if attempt.task_id is not None:
-            self.accepted += 1
-            self.silent += attempt.cost is None
-            self.unestimated += attempt.estimate is None
-            self.estimates = total((*self.estimates, *filter(None, [attempt.estimate])))
-        self.costs = total((*self.costs, *filter(None, [attempt.cost])))
-
-    def to_json(self) -> dict[str, object]:
-        """The same for `report.json`."""
-        return {
-            "accepted": self.accepted,
-            "estimate": [str(amount) for amount in self.estimates],
-            "cost": [str(amount) for amount in self.costs],
-            "without_estimate": self.unestimated,
-            "without_cost": self.silent,
-        }
+def _json(value: Figure) -> str | int | None:
+    """A decimal number as text, which keeps it exact."""
+    return f"{value:f}" if isinstance(value, Decimal) else value

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from math import ceil
+from typing import NamedTuple
 
 from prefect_omnivideo.core.money.amount import UNNAMED, number
 from prefect_omnivideo.core.reports.spending import Line, totals
@@ -17,9 +18,12 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 _PERIODS = (("today", 1), ("7 days", 7), ("30 days", 30))
 _ON_PAGE = ("unit", "videos", "cost", "per second", "without video", "cost unknown", "difference")
 """More columns are wider than a page of Prefect's UI."""
+_OF_ACCOUNTS = ("unit", "videos", "seconds", "estimate", "cost", "without video", "cost unknown")
+Figure = str | int | Decimal | None
+"""None: unknown."""
 
 
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "unit",
     "videos",
     "seconds",
@@ -46,10 +50,50 @@ def spending_page(days: Sequence[Line], today: date) -> str:
         "spending.md",
         today=today,
         columns=_ON_PAGE,
-        rows=[(name, *_on_page(line)) for name, line in [*sums, *(("in all", line) for line in totals(days))]],
+        rows=[(name, *_picked(line, _ON_PAGE)) for name, line in [*sums, *(("in all", line) for line in totals(days))]],
         notes=notes(days),
         plots=[(unit_name(unit), _plot([line for line in recent if line.unit == unit], today)) for unit in plotted],
     )
+
+
+class AccountsTable(NamedTuple):
+    """What accounts charged for the videos of a batch, with what the figures leave open."""
+
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[str]]]
+    """The account, and the figures."""
+    notes: Sequence[str]
+
+
+def accounts_table(accounts: Sequence[Line]) -> AccountsTable:
+    """The table of a batch.
+
+    Args:
+        accounts: lines by account.
+    """
+    return AccountsTable(
+        _OF_ACCOUNTS, [(line.group, _picked(line, _OF_ACCOUNTS)) for line in accounts], notes(accounts)
+    )
+
+
+def figures(line: Line) -> dict[str, Figure]:
+    """The exact figures of a line, for programs."""
+    return {
+        "unit": line.unit,
+        "videos": line.videos,
+        "seconds": line.seconds,
+        "cost": line.cost,
+        "cost_per_second": line.cost_per_second,
+        "cost_without_video": line.cost_without_video,
+        "jobs": line.submissions,
+        "jobs_of_unknown_outcome": line.uncertain,
+        "jobs_without_cost": line.without_cost,
+        "jobs_without_estimate": line.without_estimate,
+        "videos_without_length": line.without_length,
+        "estimate": line.estimate,
+        "estimate_of_jobs_without_cost": line.estimate_without_cost,
+        "difference": line.difference,
+    }
 
 
 def cells(line: Line) -> list[str]:
@@ -69,9 +113,9 @@ def cells(line: Line) -> list[str]:
     ]
 
 
-def _on_page(line: Line) -> list[str]:
+def _picked(line: Line, columns: Sequence[str]) -> list[str]:
     shown = dict(zip(COLUMNS, cells(line), strict=True))
-    return [shown[column] for column in _ON_PAGE]
+    return [shown[column] for column in columns]
 
 
 def notes(lines: Sequence[Line]) -> list[str]:

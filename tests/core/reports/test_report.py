@@ -78,8 +78,11 @@ def test_costs_per_account() -> None:
     """Accounts have currencies of their own, and some say nothing."""
     other = record("other").again(attempt(account="second")).submitted("b").finished(Amount.parse("40 credits"))
     page = report(stored(record()), record("two").submitted("c"), other).markdown()
-    assert "| prod | 2 | unknown | 2 | 0.25 USD | 1 |" in page
-    assert "| second | 1 | unknown | 1 | 40 credits | 0 |" in page
+    assert "| account | unit | videos | seconds | estimate | cost | without video | cost unknown |" in page
+    assert "| prod | USD | 1 | 8.0 | unknown | 0.25 | 0.00 | 0 |" in page
+    assert "| prod | unknown | 0 | 0.0 | unknown | unknown | unknown | 2 |" in page  # and that of the first attempt
+    assert "| second | credits | 0 | 0.0 | unknown | 40 | 40 | 0 |" in page
+    assert "- the cost of 2 jobs is unknown and in no sum." in page
 
 
 def test_the_estimate_stands_beside_the_cost() -> None:
@@ -88,16 +91,12 @@ def test_the_estimate_stands_beside_the_cost() -> None:
     made = record("one").again(attempt(**known)).submitted("a").finished(Amount.parse("0.25 USD"))
     refused = record("two").again(attempt(**known)).failed("refused", "no", accepted=False)
     batch = report(made, refused, record("three").submitted("c"))
-    assert "| prod | 2 | 0.30 USD | 1 | 0.25 USD | 1 |" in batch.markdown()
-    assert json.loads(batch.to_json())["accounts"] == {
-        "prod": {
-            "accepted": 2,
-            "estimate": ["0.30 USD"],
-            "cost": ["0.25 USD"],
-            "without_estimate": 1,
-            "without_cost": 1,
-        }
-    }
+    assert "| prod | USD | 0 | 0.0 | 0.30 | 0.25 | 0.25 | 0 |" in batch.markdown()
+    told = json.loads(batch.to_json())["accounts"]
+    assert [each["account"] for each in told] == ["prod", "prod"]
+    assert told[1] | {"unit": "USD", "estimate": "0.30", "cost": "0.25", "cost_without_video": "0.25"} == told[1]
+    assert told[1] | {"jobs": 1, "videos": 0, "difference": "-0.05", "cost_per_second": None} == told[1]
+    assert told[0] | {"unit": "", "cost": None, "estimate": None, "jobs": 3, "jobs_without_cost": 3} == told[0]
 
 
 def test_unknown_is_said_as_it_is() -> None:
