@@ -3,6 +3,7 @@
 from prefect_omnivideo.flows.batch import generate_videos
 from prefect_omnivideo.flows.choosing import ChoiceIncompleteError, choose_takes
 from prefect_omnivideo.flows.collecting import collect_videos
+from prefect_omnivideo.flows.comparing import compare_accounts
 from prefect_omnivideo.flows.resolving import resolve_videos
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, BatchStoppedError
 from prefect_omnivideo.flows.sequence import generate_sequence
@@ -17,6 +18,7 @@ __all__ = [
     "ChoiceIncompleteError",
     "choose_takes",
     "collect_videos",
+    "compare_accounts",
     "generate_from_sheet",
     "generate_sequence",
     "generate_sharded",

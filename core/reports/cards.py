@@ -76,7 +76,7 @@ def groups_of(report: BatchReport) -> list[Group]:
     found: dict[str, tuple[str, list[Card]]] = {}
     for record in report.records:
         request = record.request.model_copy(update={"take": 1})
-        found.setdefault(request.key, (request.prompt, []))[1].append(_card(record, report))
+        found.setdefault(request.key, (request.prompt, []))[1].append(card_of(record, report))
     return [
         Group(*_prompt(prompt), tuple(sorted(cards, key=lambda card: card.take))) for prompt, cards in found.values()
     ]
@@ -87,7 +87,8 @@ def _prompt(text: str) -> tuple[str, str]:
     return shown, "" if shown == text else text
 
 
-def _card(record: VideoRecord, report: BatchReport) -> Card:
+def card_of(record: VideoRecord, report: BatchReport) -> Card:
+    """One video, with links relative to the folder of the report's batch."""
     request = record.request
     gateway, model = plain(record.attempt.gateway), plain(request.model or "")
     facts = [gateway, model] if model else [gateway]

@@ -33,7 +33,13 @@ PROMPTS_SHOWN = 3
 
 
 async def approve(
-    ask_above: str, batch: str, records: Records, work: Sequence[Work], book: PriceBook, spending: tuple[str, ...]
+    ask_above: str,
+    batch: str,
+    records: Records,
+    work: Sequence[Work],
+    book: PriceBook,
+    spending: tuple[str, ...],
+    batches: Sequence[str] = (),
 ) -> Decision:
     """What of the work may be submitted: all of it, unless it is above the threshold; then a person decides.
 
@@ -43,12 +49,14 @@ async def approve(
     Args:
         ask_above: the threshold; empty: nobody is asked. Nor does a shard ask: the run that started it has.
         spending: what the run is about to spend, for the form.
+        batches: the batch of each, where they are of several; what is held is named `<batch>/<key>` then.
     """
     context = FlowRunContext.get()
     if not ask_above or SHARD_TAG in flow_run.tags or context is None or context.flow_run is None:
         return Decision()
-    keys = [each.request.key for each in work]
-    missing = await on_records(_missing, records, batch, work)
+    keys = [f"{of}/{each.request.key}" for of, each in zip(batches, work, strict=True)] if batches else []
+    keys = keys or [each.request.key for each in work]
+    missing = await on_records(_missing, records, batch, work, keys, batches)
     # Another list is another question: what was approved is the list that was asked about.
     about = f"approval-{hashlib.sha256('/'.join([batch, *keys]).encode()).hexdigest()[:16]}"
     async with get_client() as client:
@@ -56,7 +64,7 @@ async def approve(
     answered = await asking.last_answer(run, about)
     if answered and _settles(answered, keys, missing):
         return _decision(answered, keys, missing)
-    rest = [each for each in work if each.request.key in missing]
+    rest = [each for key, each in zip(keys, work, strict=True) if key in missing]
     why = await on_records(_why, ask_above, rest, book)
     if answered and rest:
         why = why or "what was answered before was not about them"
@@ -77,13 +85,17 @@ async def approve(
     return _decision(answered, keys, missing)
 
 
-def _missing(records: Records, batch: str, work: Sequence[Work]) -> frozenset[str]:
+def _missing(
+    records: Records, batch: str, work: Sequence[Work], keys: Sequence[str], batches: Sequence[str]
+) -> frozenset[str]:
     """Which of these videos the batch has never submitted, or may submit again."""
-    accounts = {each.request.key: each.accounts for each in work}
+    accounts = {key: each.accounts for key, each in zip(keys, work, strict=True)}
     known = {
-        record.key
-        for record in records.batch(batch)
-        if not any(may_submit(record, account.account()) for account in accounts.get(record.key, ()))
+        key
+        for of in dict.fromkeys(batches or [batch])
+        for record in records.batch(of)
+        if (key := f"{of}/{record.key}" if batches else record.key)
+        and not any(may_submit(record, account.account()) for account in accounts.get(key, ()))
     }
     return frozenset(accounts) - known
 

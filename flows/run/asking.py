@@ -16,7 +16,13 @@ ANSWER_WITHIN = timedelta(hours=24)
 """How long a run waits for an answer."""
 TIMES_OUT = "Stop video runs that nobody approved"
 """Name of the automation that ends suspended runs: nothing of theirs is running that could do it."""
-FLOWS_THAT_ASK = ["Generate video", "Generate videos", "Generate videos from a sheet", "Generate sharded"]
+FLOWS_THAT_ASK = [
+    "Generate video",
+    "Generate videos",
+    "Generate videos from a sheet",
+    "Generate sharded",
+    "Compare accounts",
+]
 
 
 class Approve(Form):

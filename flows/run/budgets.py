@@ -39,6 +39,8 @@ class Terms(NamedTuple):
     budgets: Sequence[VideoBudget] = ()
     unknown_price: UnknownPrice = "highest"
     ask_above: str = ""
+    whole: str = ""
+    """The batch that the limits are of, where it is made of several; empty: the batch of the run."""
 
     @property
     def has_amount(self) -> bool:
@@ -142,8 +144,9 @@ async def used_of(terms: Terms, batch: str, records: Records) -> tuple[str, ...]
 
 def _budgets(terms: Terms, batch: str, records: Records, highest: Mapping[str, Amount]) -> list[Budget]:
     ceiling = max((amount.value for amount in highest.values()), default=Decimal(0))
-    own, shared = of_batch(batch, terms.limit(ceiling)), [block.budget(ceiling) for block in terms.budgets]
-    if terms.max_cost or terms.max_videos or Ledger(records.store, own.ledger).exists():
+    own, shared = of_batch(terms.whole or batch, terms.limit(ceiling)), [each.budget(ceiling) for each in terms.budgets]
+    # The records of a batch tell what it used before it had a ledger; those of several have one from the first run on.
+    if terms.whole or terms.max_cost or terms.max_videos or Ledger(records.store, own.ledger).exists():
         return [own, *shared]
     return shared
 

@@ -1,5 +1,6 @@
 """Hooks for the cancellation of a flow run: its jobs and its shards."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import Flow
@@ -40,6 +41,13 @@ async def report_cancellation(flow: Flow[Any, Any], flow_run: FlowRun, state: St
     accounts, _ = await as_accounts(parameters["credentials"])
     records = open_records(parameters["store"])
     batch = batch_from(await origin_of(flow_run), parameters.get("batch"))
+    await report_jobs(flow_run, accounts, records, batch, log)
+
+
+async def report_jobs(
+    flow_run: FlowRun, accounts: Sequence[GatewayCredentials], records: Records, batch: str, log: Log
+) -> None:
+    """The same for one batch."""
     mine = [
         record
         for record in await on_records(lambda: list(records.batch(batch)))

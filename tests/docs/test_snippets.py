@@ -113,7 +113,8 @@ def test_python_runs_as_it_is(
     before = videos(root, s3)
     names = run(snippet, sandbox)
     if "Store" in snippet.text:
-        assert videos(root, s3) - before == len(names.get("prompts", ["a red apple"]))
+        wanted = len(names.get("prompts", ["a red apple"])) * len(names.get("models", ["the only one"]))
+        assert videos(root, s3) - before == wanted
     else:
         assert names["credentials"].account()
 

@@ -10,6 +10,7 @@ from prefect_omnivideo import LocalVideoStore
 from prefect_omnivideo.flows import (
     choose_takes,
     collect_videos,
+    compare_accounts,
     generate_from_sheet,
     generate_sharded,
     generate_video,
@@ -24,6 +25,7 @@ from tests.accounts import credentials
 
 FLOWS = [
     choose_takes,
+    compare_accounts,
     collect_videos,
     generate_from_sheet,
     generate_shard,
