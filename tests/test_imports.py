@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 import prefect_omnivideo
-from prefect_omnivideo import blocks, core
+from prefect_omnivideo import blocks, core, flows
 from prefect_omnivideo.core import client, gateways
 
 pytestmark = pytest.mark.server
@@ -102,3 +102,15 @@ print(json.dumps({{slug: lookup_type(Block, slug).__name__ for slug in {sorted(S
 """
     found = json.loads(fresh(code).stdout)
     assert set(found.values()) == set(blocks.__all__)
+
+
+def test_a_run_of_one_flow_waits_for_no_other() -> None:
+    found = imported("import prefect_omnivideo.flows.batch")
+    others = {"choosing", "collecting", "comparing", "resolving", "sequence", "sharded", "sheet"}
+    assert not {f"prefect_omnivideo.flows.{name}" for name in others} & found.keys()
+
+
+def test_every_flow_is_found_by_its_name() -> None:
+    assert all(getattr(flows, name) for name in flows.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'make_coffee'"):
+        getattr(flows, "make_" + "coffee")
