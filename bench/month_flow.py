@@ -11,13 +11,19 @@ from typing import Any
 
 from prefect_omnivideo.blocks import APIMartCredentials, LocalVideoStore, OmniRoutersCredentials, VideoBudget
 from prefect_omnivideo.core.budget import purse
+from prefect_omnivideo.core.client import poll_schedule
 from prefect_omnivideo.core.records import model
 from prefect_omnivideo.flows import BatchFailedError, generate_from_sheet
 from prefect_omnivideo.flows.run.parameters import AnyCredentials
+from prefect_omnivideo.tasks import poll_apimart_video, poll_omnirouters_video, store_video
 
 BATCH = "month"
 LEASE_SECONDS = 4.0
 """Runs of the same moment need not wait for a minute for what a killed one held."""
+PAUSES = [1.0, 3.0]
+"""Seconds between the tries of a task; in real life 5 and 30."""
+LONGEST_PAUSE = 3.0
+"""Seconds between two looks at a job of the day before; in real life 30."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,9 @@ def run_flow(order: Order, said: Connection) -> None:
     """Send `None` when the flow is about to start, and at the end the name of the error and its message, if any."""
     logging.getLogger("stamina").setLevel(logging.CRITICAL)
     purse.LEASE_SECONDS = LEASE_SECONDS
+    poll_schedule.LONGEST_PAUSE = LONGEST_PAUSE
+    for task in (store_video, poll_apimart_video, poll_omnirouters_video):
+        task.retry_delay_seconds = PAUSES
     set_clock(order.ahead)
     said.send(None)
     try:

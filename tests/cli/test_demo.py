@@ -71,7 +71,7 @@ def test_the_demo_leaves_a_ui_where_a_person_makes_a_video(tmp_path: Path) -> No
         assert len(list((tmp_path / "demo-videos" / "mine").glob("*.mp4"))) == 1
         assert len(call("/artifacts/filter", {})) >= 4, "reports of the demo's runs, and of this one"
         demo.send_signal(signal.SIGINT)
-        assert demo.wait(60) == 0
+        assert demo.wait(240) == 0
     finally:
         demo.kill()
         demo.wait()

@@ -7,6 +7,7 @@ import pytest
 
 from prefect_omnivideo.cli import prices as command
 from prefect_omnivideo.cli.commands import app
+from prefect_omnivideo.core.prices import fetch
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
 from tests.accounts import credentials
 
@@ -32,6 +33,7 @@ def test_prices_are_shown_with_their_sources(
     )
     block = credentials(sandbox, "sora", price_file=str(file))
     monkeypatch.setattr(command, "saved_credentials", lambda slug: block)
+    monkeypatch.setattr(fetch, "PATIENCE", 60.0)  # a busy machine is no gateway that is away
     assert show("--block", "sora-credentials/prod") == 0
     shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "sora gemini-omni from 8 s with sound 0.10 USD a second price list 2026-05-01" in shown

@@ -106,7 +106,7 @@ WIRES = {
 @pytest.fixture(scope="session")
 def web() -> Iterator[httpx.Client]:
     """A client without a key."""
-    with httpx.Client(verify=False) as http:
+    with httpx.Client(verify=False, timeout=60) as http:
         yield http
 
 
@@ -116,7 +116,7 @@ class Client:
     def __init__(self, wire: Wire, sandbox: Sandbox, clock: Clock) -> None:
         self.wire, self.sandbox, self.clock = wire, sandbox, clock
         headers = {"Authorization": f"Bearer {sandbox.key}"}
-        self.http = httpx.Client(base_url=sandbox.base_url(wire.gateway), headers=headers, verify=False)
+        self.http = httpx.Client(base_url=sandbox.base_url(wire.gateway), headers=headers, verify=False, timeout=60)
 
     def submit(self, prompt: str = "a red apple", **fields: Any) -> httpx.Response:
         return self.http.post(self.wire.submit, json=self.wire.body | {"prompt": prompt} | fields)

@@ -235,8 +235,8 @@ _HOSTILE: dict[str, Any] = {
     "deep lists alone": _deep_lists("x"),
     "deep text": "[" * _MEGABYTE,
     "text in text": _text_in_text("https://host.test/v.mp4"),
-    "wide": {"data": [{"url": f"https://host.test/{n}.jpg"} for n in range(100_000)]},
-    "many names": {f"name{n}": n for n in range(100_000)},
+    "wide": {"data": [{"url": f"https://host.test/{n}.jpg"} for n in range(30_000)]},
+    "many names": {f"name{n}": n for n in range(30_000)},
     **{
         f"a megabyte of {part[:12]!r}": {"id": "the-task", name: (part * _MEGABYTE)[:_MEGABYTE] + "!"}
         for part in (

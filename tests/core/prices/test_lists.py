@@ -60,7 +60,7 @@ def test_every_reason_is_given_at_once() -> None:
     assert [problem.field for problem in caught.value.problems] == ["price 1, per_video", "price 2, sound"]
 
 
-@pytest.mark.parametrize("data", [b"\xff\xfe", b"a: [", b"[" * 10_000, b"%PDF-1.4 : \x00"])
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"a: [", b"[" * 3_000, b"%PDF-1.4 : \x00"])
 def test_what_is_no_document_is_refused(data: bytes) -> None:
     with pytest.raises(RequestError, match=r"prices\.yaml"):
         parse_prices(data, "prices.yaml")
