@@ -79,7 +79,7 @@ def _public() -> Iterator[Account]:
 
 def _rows(account: Account, known: AccountPrices, wanted: VideoRequest | None) -> Iterator[_Row]:
     if wanted:
-        found = estimate(wanted, account, {account.name: known})
+        found = estimate(wanted, account, {account.id: known})
         shown = str(found.amount) if found.amount else "unknown"
         yield account.name, "this request", shown, str(found.source), _text(found.as_of), found.note
         return
