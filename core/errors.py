@@ -3,6 +3,7 @@
     OmniVideoError
     ├── RequestError              the request breaks a documented rule; nothing was sent
     ├── BudgetReachedError        a budget has no room for the video; nothing was sent
+    ├── AccountRestsError         the account kept failing and rests; nothing was sent  (waiting helps)
     ├── NotAcceptedError          the gateway certainly did not accept the job: nothing was spent
     │   ├── UnreachableError        no connection was made               (safe to send again)
     │   ├── RateLimitedError        429: too fast                       (safe to send again)
@@ -131,6 +132,13 @@ class BudgetReachedError(OmniVideoError):
     """A budget has no room for the video; nothing was sent. One with a higher limit, or of a later period, may have."""
 
     safe_to_resend = True
+
+
+class AccountRestsError(OmniVideoError):
+    """Every account that could make the video kept failing, and rests for a while; nothing was sent."""
+
+    safe_to_resend = True
+    waiting_helps = True
 
 
 class NotAcceptedError(OmniVideoError):

@@ -9,14 +9,13 @@ from prefect.runtime import flow_run
 from prefect_omnivideo.blocks.budget import VideoBudget
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
 from prefect_omnivideo.blocks.stores import VideoStore
-from prefect_omnivideo.core.errors import JobFailedError, NotAcceptedError, refuse
+from prefect_omnivideo.core.errors import refuse
 from prefect_omnivideo.core.jobs.deliver import clean_up
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import Place
 from prefect_omnivideo.core.redaction import shorten
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest, as_request
-from prefect_omnivideo.core.routes.fallback import may_go_on
 from prefect_omnivideo.core.routes.order import Accounts, Policy, Rungs
 from prefect_omnivideo.core.sheets.kept import KeptPrompts, load
 from prefect_omnivideo.core.threads import on_records
@@ -24,11 +23,12 @@ from prefect_omnivideo.flows.run.accounts import as_accounts, eligible, rungs_of
 from prefect_omnivideo.flows.run.approval import AskAbove, approve
 from prefect_omnivideo.flows.run.budgets import MaxCost, MaxVideos, Terms, UnknownPrice, Work, budgeted
 from prefect_omnivideo.flows.run.cancelling import report_cancellation
-from prefect_omnivideo.flows.run.fan_out import ACCOUNT_ERRORS, MovesOnError, fan_out
+from prefect_omnivideo.flows.run.fan_out import fan_out
 from prefect_omnivideo.flows.run.flow import video_flow
 from prefect_omnivideo.flows.run.limits import limited, slot
 from prefect_omnivideo.flows.run.naming import batch_from, moment_of_run, origin_of_run
 from prefect_omnivideo.flows.run.parameters import AnyAccounts, AnyStore, Prompts, Seconds, Text
+from prefect_omnivideo.flows.run.routing import Routing
 from prefect_omnivideo.flows.run.shots import Shots
 from prefect_omnivideo.flows.run.spending import announce_spending, estimate_of, prices_of
 from prefect_omnivideo.flows.run.verdict import Outcome
@@ -151,7 +151,8 @@ async def run_batch(
     await clean_up(records.store, log)
     limits = await limited(accounts)
     book = await prices_of(accounts, records.store)
-    outcome = Outcome(batch, records, wanted, log)
+    routing = Routing(batch, accounts, records, log)
+    outcome = Outcome(batch, records, wanted, log, routing.told)
     announced = await announce_spending(wanted, accounts_of, accounts, book, records, batch, log)
     first = first or Place(asked_at=moment_of_run(), position=1)
     positions = {request.key: position for position, request in enumerate(wanted, first.position)}
@@ -175,23 +176,16 @@ async def run_batch(
         async def make(request: VideoRequest, account: GatewayCredentials) -> None:
             async with (
                 outcome.of(request),
+                routing.of(request, account),
                 slot(account, limits),
                 shots.continuing(request, account, outcome) if shots else nullcontext() as continues,
                 budget.reserved(request, account) as ticket,
             ):
                 place = first.model_copy(update={"position": positions[request.key]})
                 expected = estimate_of(request, account, book)
-                try:
-                    record = await make_video(
-                        request, account, accounts, store, batch, deadline, place, expected, ticket, continues
-                    )
-                except ACCOUNT_ERRORS:
-                    raise
-                except (NotAcceptedError, JobFailedError) as error:
-                    found = await on_records(records.load, batch, request)
-                    if found and may_go_on(found.record, account.account()):
-                        raise MovesOnError(error) from error
-                    raise
+                record = await make_video(
+                    request, account, accounts, store, batch, deadline, place, expected, ticket, continues
+                )
                 if ticket:
                     ticket.saw(record)
                 outcome.add(record)
@@ -209,6 +203,7 @@ async def run_batch(
                 make,
                 give_up=outcome.give_up,
                 model=lambda request: request.model or "",
+                rests=routing.rests,
             )
 
         await make_all(request for request in wanted if request.key not in decision.held)

@@ -1,4 +1,4 @@
-"""Events that automations listen to: new states of videos, chosen videos, the ends of runs of batches."""
+"""Events that automations listen to: new states of videos, chosen videos, ends of runs, accounts that rest."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from prefect.events import emit_event
 
 from prefect_omnivideo.blocks.stores import VideoStore
 from prefect_omnivideo.core.choosing.copies import ChosenVideo
+from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.money.amount import told
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.routes.breaker import Rest
+from prefect_omnivideo.core.routes.resting import News
 from prefect_omnivideo.core.storage.base import ObjectStore, web_address
 from prefect_omnivideo.tasks.showing import only_shows
 
@@ -108,6 +111,22 @@ def _video(record: VideoRecord) -> dict[str, str]:
         "omnivideo.gateway": record.attempt.gateway,
         "omnivideo.account": record.attempt.account,
     }
+
+
+def announce_account(account: Account, news: News, rest: Rest) -> None:
+    """Emit an event for an account that keeps failing and rests, or that works again."""
+    if not _in_a_run():
+        return
+    with only_shows("the events of accounts"):
+        emit_event(
+            f"omnivideo.account.{news}",
+            resource={
+                "prefect.resource.id": f"omnivideo.account.{account.id}",
+                "prefect.resource.name": account.name,
+                "omnivideo.gateway": account.gateway.name,
+            },
+            payload={"until": rest.until.isoformat() if news == "rested" else None, "reason": rest.why},
+        )
 
 
 def _batch(name: str, role: str | None = None) -> dict[str, str]:

@@ -45,6 +45,8 @@ class BatchReport(BaseModel):
     charged: tuple[str, ...] = ()
     """What accounts were charged by their own logs since the run began, the balances afterwards, and what of both the
     recorded costs do not explain."""
+    rested: tuple[str, ...] = ()
+    """Accounts of a route that were sent to rest during the run, and those that came back; a sentence for each."""
     left_out: int = 0
     """Videos that were not submitted as a budget is reached."""
     budgets: tuple[str, ...] = ()
@@ -182,6 +184,7 @@ class BatchReport(BaseModel):
                 "cost": [str(amount) for amount in self.cost],
                 "before": list(self.spending),
                 "after": list(self.charged),
+                "rested": list(self.rested),
                 "accounts": [
                     {"account": line.group, **{name: _json(value) for name, value in figures(line).items()}}
                     for line in self.spending_by_account()

@@ -35,6 +35,7 @@ async def fan_out(
     *,
     give_up: Callable[[T, Exception], None],
     model: Callable[[T], str] = lambda item: "",
+    rests: Callable[[int], bool] = lambda index: False,
 ) -> None:
     """Make every item with one of its accounts, as many at a time as each account allows.
 
@@ -47,6 +48,7 @@ async def fan_out(
         make: raises nothing but `ACCOUNT_ERRORS`, `MovesOnError` and `BudgetReachedError`.
         give_up: called with each item that no account is left for, and the last refusal.
         model: the model that an item is for; a key may be valid for some models only.
+        rests: whether an account is passed over for now, as long as there is another.
     """
     waiting: dict[Kind, deque[T]] = {}
     for item, rungs in work:
@@ -58,8 +60,9 @@ async def fan_out(
     def serving(kind: Kind) -> Accounts:
         """The accounts that items of this kind wait for: those left of the first rung that has any."""
         rungs, name = kind
-        left = (frozenset(i for i in rung if out.isdisjoint({(i, None), (i, name)})) for rung in rungs)
-        return next((accounts for accounts in left if accounts), Accounts())
+        left = [frozenset(i for i in rung if out.isdisjoint({(i, None), (i, name)})) for rung in rungs]
+        awake = [frozenset(i for i in rung if not rests(i)) for rung in left]
+        return next((accounts for accounts in (*awake, *left) if accounts), Accounts())
 
     def take(index: int) -> Kind | None:
         # Items that the fewest accounts can make go first: the others have a choice.

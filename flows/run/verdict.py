@@ -42,14 +42,21 @@ _HEAD = 4096
 
 
 class Outcome:
-    """Collects the results of the requests of one flow run."""
+    """Collects the results of the requests of one flow run.
 
-    def __init__(self, batch: str, records: Records, requests: Sequence[VideoRequest], log: Log) -> None:
+    Args:
+        rested: told at the end: the accounts that were sent to rest meanwhile, or came back.
+    """
+
+    def __init__(
+        self, batch: str, records: Records, requests: Sequence[VideoRequest], log: Log, rested: Sequence[str] = ()
+    ) -> None:
         self.batch = batch
         self.title = batch.typed if isinstance(batch, BatchName) else batch
         self._records = records
         self._requests = requests
         self._log = log
+        self._rested = rested
         self._began_at = now()
         self._progress = Progress(len(requests))
         self._made: dict[str, Packed] = {}  # by the names of the records
@@ -148,6 +155,7 @@ class Outcome:
             records=recorded,
             skipped=skipped,
             spending=announced.lines,
+            rested=tuple(self._rested),
             charged=charged,
             store=store,
             endpoint_url=endpoint_url,

@@ -40,6 +40,7 @@ def test_what_may_be_sent_again() -> None:
     assert {kind.__name__ for kind in _CLASSES if kind.safe_to_resend} == {
         "RequestError",
         "BudgetReachedError",
+        "AccountRestsError",
         "UnreachableError",
         "RateLimitedError",
         "UnavailableError",

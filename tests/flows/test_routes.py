@@ -15,6 +15,7 @@ from prefect_omnivideo.core.errors import RequestError, TransferError
 from prefect_omnivideo.core.jobs.fetching import Fetching
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.routes import breaker
 from prefect_omnivideo.flows import (
     BatchFailedError,
     BatchIncompleteError,
@@ -47,8 +48,10 @@ def faulty() -> Generator[Sandbox]:
 
 
 @pytest.fixture(autouse=True)
-def _own_jobs(faulty: Sandbox) -> None:
+def _own_jobs(faulty: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of these tests have more failures than an account may have that is not to rest."""
     faulty.reset()
+    monkeypatch.setattr(breaker, "FAILURES", ALWAYS)
 
 
 PRICES = {"12ai": "3 USD", "sora": "2 USD", "apimart": "1 USD", "jimmyai": "10 credits"}
@@ -253,3 +256,34 @@ async def test_a_row_names_its_account(faulty: Sandbox, store: LocalVideoStore, 
     ):
         await generate_from_sheet(str(sheet), given, store, batch="rows")
     assert len(faulty.jobs()) == 3
+
+
+async def test_an_account_that_keeps_failing_rests_for_all_workers(
+    faulty: Sandbox, store: LocalVideoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs at the same time, each with what it knows itself; then one whose try brings the account back."""
+    monkeypatch.setattr(breaker, "FAILURES", 5)
+    given = route("apimart/narrow", "sora")
+    first = [f"fail: {number}" for number in range(12)]
+    reports = await asyncio.gather(
+        make(first, given, store, batch="rests"), make(["fail: late", *first], given, store, batch="rests")
+    )
+    assert all(len(report.stored) == len(report.records) for report in reports)
+    billed = bills(faulty)["fail"]
+    assert billed["apimart"] <= 9, "each run may have one on the way"
+    assert billed["sora"] == 13
+    assert any("account apimart/narrow rests until" in line for report in reports for line in report.rested)
+    assert any("passed over" in report.markdown() for report in reports)
+
+    faulty.reset()
+    report = await make(["fine: while it rests"], route("apimart/narrow"), store, batch="alone")
+    assert (report.records, faulty.jobs()) == ((), [])
+    with pytest.raises(BatchFailedError, match=r"rests until .*nothing was sent"):
+        await generate_videos(["fine: while it rests"], route("apimart/narrow"), store, batch="alone")
+
+    monkeypatch.setattr(breaker, "LONGEST_REST", 0.0)  # as if it were over
+    monkeypatch.setattr(breaker, "TRY_SECONDS", 0.0)
+    report = await make([f"fine: {number}" for number in range(3)], given, store, batch="back")
+    assert bills(faulty) == {"fine": Counter(apimart=3)}
+    assert report.rested == ("account apimart/narrow works again",)
+    assert not list(store.open().names("omnivideo-accounts/"))
