@@ -39,6 +39,8 @@ def test_the_form_for_a_bucket_needs_its_name_alone(ui: PrefectUI, stage: Stage)
     assert names[-1] == "Max Video Bytes", "what hardly anybody changes comes last"
     assert {"Access key ID", "Secret access key", "Role ARN"} < set(names)
     assert {("Addressing Style", "auto"), ("Request Checksums", "when_supported")} < set(fields)
+    expect(ui.choices("Storage Class").get_by_text("GLACIER_IR")).to_be_visible()
+    ui.page.keyboard.press("Escape")  # a choice may stay empty
     name = f"bucket-{ui.version.lower()}"
     ui.create_block(name, {"Bucket": "my-videos"})
     with stage.server.client() as client:
@@ -87,11 +89,6 @@ def test_the_older_form_says_what_a_number_must_be(page: Page, stage: Stage) -> 
     page.get_by_role("button", name=ui.save).click()
     expect(page.get_by_text("Jobs In Flight must be greater than or equal to 1")).to_be_visible()
     expect(page).to_have_url(re.compile("/create$"))
-
-
-def test_a_choice_may_stay_empty(ui: PrefectUI) -> None:
-    ui.open_block_form("s3-video-store")
-    expect(ui.choices("Storage Class").get_by_text("GLACIER_IR")).to_be_visible()
 
 
 def test_the_page_of_a_block_shows_a_snippet_that_works(ui: PrefectUI, stage: Stage) -> None:

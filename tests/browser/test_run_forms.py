@@ -49,22 +49,12 @@ def test_every_form_explains_every_field(name: str, page: Page, stage: Stage, de
     expect(page.locator("form")).not_to_contain_text(re.compile(r"NoneType|Property is type|\bNone\b|`|::"))
 
 
-def test_preset_blocks_are_shown_as_chosen(ui: PrefectUI, stage: Stage) -> None:
+def test_preset_blocks_are_shown_as_chosen_and_an_empty_prompt_is_refused(ui: PrefectUI, stage: Stage) -> None:
     ui.open_run_form(stage.videos)
     expect(ui.chosen("credentials")).to_have_text("prod")
     expect(ui.chosen("store")).to_have_text("videos")
-
-
-def test_an_empty_prompt_is_refused_by_the_form(ui: PrefectUI, stage: Stage) -> None:
-    ui.open_run_form(stage.videos)
     ui.field("prompts").get_by_text("Add item").click()
     ui.submit_in_vain("prompts")
-
-
-def test_a_limit_below_zero_is_refused_by_the_form(ui: PrefectUI, stage: Stage) -> None:
-    ui.open_run_form(stage.sheet)
-    ui.fill("limit", "-1")
-    ui.submit_in_vain("limit")
 
 
 def test_a_request_no_gateway_can_honour_ends_the_run_and_costs_nothing(ui: PrefectUI, stage: Stage) -> None:
@@ -77,7 +67,7 @@ def test_a_request_no_gateway_can_honour_ends_the_run_and_costs_nothing(ui: Pref
     assert prompt not in [job["prompt"] for job in stage.sandbox.jobs()]
 
 
-def test_the_sheet_form_shows_what_is_preset(ui: PrefectUI, stage: Stage) -> None:
+def test_the_sheet_form_shows_what_is_preset_and_refuses_a_limit_below_zero(ui: PrefectUI, stage: Stage) -> None:
     ui.open_run_form(stage.sheet)
     assert ui.fields() == list(inspect.signature(FLOWS["Generate videos from a sheet"].fn).parameters)
     expect(ui.page.get_by_text("Property is type")).to_have_count(0)
@@ -85,22 +75,21 @@ def test_the_sheet_form_shows_what_is_preset(ui: PrefectUI, stage: Stage) -> Non
         expect(ui.description(name)).to_contain_text(SENTENCE)
     expect(ui.field("sheet").locator("textarea")).to_have_value("~/prompts.csv")
     expect(ui.switch("dry_run")).not_to_be_checked()
+    ui.fill("limit", "-1")
+    ui.submit_in_vain("limit")
     expect(ui.choices("on_bad_row")).to_have_text(["stop", "skip"])
 
 
-def test_a_name_typed_into_the_form_stays_the_name_of_the_run(ui: PrefectUI, stage: Stage) -> None:
+def test_a_run_has_the_name_typed_into_the_form_or_one_made_of_its_prompts(ui: PrefectUI, stage: Stage) -> None:
+    ui.open_run_form(stage.videos)
+    ui.add_prompts([f"a plum in {ui.version}", "a pear"])
+    run = ui.submit()
     ui.open_run_form(stage.videos)
     name = f"Typed in {ui.version}"
     ui.name_run(name)
     ui.add_prompts([f"a fig in {ui.version}"])
     ui.open_run(ui.submit(), "Completed")
     expect(ui.page.get_by_text(name, exact=True).first).to_be_visible()
-
-
-def test_a_run_without_a_batch_is_named_by_its_prompts(ui: PrefectUI, stage: Stage) -> None:
-    ui.open_run_form(stage.videos)
-    ui.add_prompts([f"a plum in {ui.version}", "a pear"])
-    run = ui.submit()
     ui.open_run(run, "Completed")
     ui.open_artifact(run, "omnivideo-report")
     expect(ui.artifact().get_by_role("heading").first).to_have_text(f"2 prompts: a plum in {ui.version} (batch {run})")

@@ -38,7 +38,8 @@ def test_the_progress_is_seen_while_a_batch_runs(page: Page, stage: Stage, batch
     expect(ui.artifact()).to_contain_text("Progress: 100%")
 
 
-def test_the_report_names_what_failed_and_what_to_do(ui: PrefectUI, batch: str) -> None:
+def test_the_report_names_what_failed_and_what_to_do_and_fits_the_page(ui: PrefectUI, batch: str) -> None:
+    """Reasons, advice and commands end within the page: nobody sees that a table goes on beyond its edge."""
     ui.open_artifact(batch, "omnivideo-report")
     report = ui.artifact()
     expect(report.get_by_text("6 videos: 4 stored, 1 failed, 1 of unknown outcome").first).to_be_visible()
@@ -46,22 +47,16 @@ def test_the_report_names_what_failed_and_what_to_do(ui: PrefectUI, batch: str) 
     expect(report.get_by_text("Do not send it again as it is")).to_have_count(1)
     command = re.compile(f"omnivideo resolve [0-9a-f]{{16}} --batch={BATCH} --store file:")
     expect(report.get_by_text(command).first).to_be_visible()
-    _photograph(ui, "report", height=1500)
-
-
-def test_the_report_fits_the_page(ui: PrefectUI, batch: str) -> None:
-    """Reasons, advice and commands end within the page: nobody sees that a table goes on beyond its edge."""
-    ui.open_artifact(batch, "omnivideo-report")
-    expect(ui.artifact().get_by_text("Do not send it again as it is")).to_be_visible()
-    cut = ui.artifact().evaluate(
+    cut = report.evaluate(
         """page => [...page.querySelectorAll("p, li, td, code, div")]
           .filter(part => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflowX != "visible")
           .map(part => part.textContent.slice(0, 80))"""
     )
     assert cut == []
+    _photograph(ui, "report", height=1500)
 
 
-def test_the_table_has_a_row_for_each_video(ui: PrefectUI, batch: str) -> None:
+def test_the_table_has_a_row_for_each_video_and_addresses_to_copy(ui: PrefectUI, batch: str) -> None:
     ui.open_artifact(batch, "omnivideo-videos")
     expect(ui.page.get_by_text(f"{BATCH}: its videos").first).to_be_visible()
     names = ui.artifact().locator("thead th").all_inner_texts()
@@ -73,13 +68,9 @@ def test_the_table_has_a_row_for_each_video(ui: PrefectUI, batch: str) -> None:
         row = rows.filter(has=ui.page.locator("td").nth(2).get_by_text(prompt, exact=True))
         expect(row).to_have_count(1)
     _photograph(ui, "table")
-
-
-def test_addresses_can_be_copied_from_the_table(ui: PrefectUI, stage: Stage, batch: str) -> None:
-    ui.open_artifact(batch, "omnivideo-videos")
-    rows = ui.artifact().locator("tbody tr").filter(has_text="stored")
-    expect(rows).to_have_count(4)
-    for row in rows.all():
+    stored = rows.filter(has_text="stored")
+    expect(stored).to_have_count(4)
+    for row in stored.all():
         cells = row.locator("td").all_inner_texts()
         path = Path(unquote(urlsplit(cells[-1]).path))
         assert path.is_file()

@@ -121,8 +121,9 @@ class PrefectUI(ABC):
 
     def resume(self) -> None:
         """Send the form, filled in."""
-        with self.page.expect_response("**/resume"):
+        with self.page.expect_response("**/resume") as answer:
             self.send_resume_form()
+        assert answer.value.ok, answer.value.text()
 
     @abstractmethod
     def send_resume_form(self) -> None:
