@@ -20,6 +20,7 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from prefect_omnivideo.core.choosing.copies import COPY_KEY_LENGTH
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.reports.start_page import PAGE, collected, start_page
 from prefect_omnivideo.core.request import KEY_LENGTH
@@ -29,8 +30,8 @@ from prefect_omnivideo.core.storage.folder import Folder
 LINK_SECONDS = 900
 """Validity of a presigned URL: long enough to watch a video and to seek in it."""
 
-_KEY = rf"-[0-9a-f]{{{KEY_LENGTH}}}"
-_PASSED_ON = re.compile(rf"index\.html|.+/(index\.html|report\.json|[^/]+{_KEY}\.json)")
+_KEY = rf"-([0-9a-f]{{{KEY_LENGTH}}}|[0-9a-f]{{{COPY_KEY_LENGTH}}})"
+_PASSED_ON = re.compile(rf"index\.html|.+/(index\.html|report\.json|compare\.(html|json)|[^/]+{_KEY}\.json)")
 _MEDIA = re.compile(rf".+/[^/]+{_KEY}(-\d+)?\.(?!json$)\w{{1,8}}")
 _TYPES = {"html": "text/html; charset=utf-8", "json": "application/json"}
 _HEADERS = {
@@ -73,7 +74,7 @@ def viewer(store: ObjectStore, hosts: list[str]) -> Starlette:
 def _page(store: ObjectStore, name: str) -> Response:
     found = _inside(store, name) and store.read(name)
     if found:
-        data = _open_to_videos(found[0], store, name) if name.endswith("index.html") else found[0]
+        data = _open_to_videos(found[0], store, name) if name.endswith(".html") else found[0]
     elif name == PAGE:  # of a store in which no run has ended since it has a start page
         data = start_page(collected(store).values()).encode()
     else:

@@ -24,10 +24,10 @@ from prefect_omnivideo.core.storage.base import ETag, ObjectStore, json_bytes
 
 FOLDER = "chosen"
 SHEET = "again.jsonl"
-_KEY = 12
+COPY_KEY_LENGTH = 12
 """Digits of a key in the name of a copy. Records end in 16 digits: a copy's never counts as one, nor is paid for."""
 _AT_A_TIME = 4
-_COPY = re.compile(rf"(?P<stem>[^/]+-[0-9a-f]{{{_KEY}}})(-\d+)?\.(?P<ending>\w+)")
+_COPY = re.compile(rf"(?P<stem>[^/]+-[0-9a-f]{{{COPY_KEY_LENGTH}}})(-\d+)?\.(?P<ending>\w+)")
 _JSON_LINES = "application/jsonl"
 
 _in_turn = stamina.RetryingCaller(attempts=10, timeout=None, wait_initial=0.1, wait_max=5, wait_jitter=0.5)
@@ -197,7 +197,7 @@ def copy(video: VideoRecord, store: ObjectStore, folder: str, choice: Choice) ->
 
 def stem(request: VideoRequest) -> str:
     """Name of the copy of a chosen video within its folder, without the ending: the same for all takes."""
-    return f"{request.slug}-{request.model_copy(update={'take': 1}).key[:_KEY]}"
+    return f"{request.slug}-{request.model_copy(update={'take': 1}).key[:COPY_KEY_LENGTH]}"
 
 
 def _begun(wanted: ChosenVideo, store: ObjectStore, name: str, etag: ETag | None) -> ETag:

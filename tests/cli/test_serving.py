@@ -18,8 +18,11 @@ from playwright.sync_api import sync_playwright
 from starlette.testclient import TestClient
 
 from prefect_omnivideo.cli.serving import LINK_SECONDS, viewer
+from prefect_omnivideo.core.choosing.copies import carry_out, stem
+from prefect_omnivideo.core.choosing.takes import Choice
 from prefect_omnivideo.core.records.compact import PackedRecords, pack
 from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.reports.comparison import Comparison, Contender
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.start_page import entry_of, list_batch
@@ -28,6 +31,7 @@ from prefect_omnivideo.core.storage.folder import Folder
 from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
 from prefect_omnivideo.sandbox.media import render
 from prefect_omnivideo.sandbox.s3server import running_s3
+from tests.core.choosing.test_copies import put
 from tests.core.records.samples import record, stored
 
 VIDEO = bytes(range(256)) * 4096
@@ -89,6 +93,20 @@ def test_a_player_can_seek(store: ObjectStore) -> None:
     assert (part.status_code, part.content) == (206, VIDEO[1000:2000])
     assert part.headers["content-range"] == f"bytes 1000-1999/{len(VIDEO)}"
     assert asked(store).get(f"/{NAME}", headers={"Range": f"bytes={len(VIDEO)}-"}).status_code == 416
+
+
+def test_chosen_copies_and_comparisons_are_shown(store: ObjectStore) -> None:
+    (video,) = put(store, record("a red apple"))
+    assert carry_out(Choice([video], 0, "", "f", video.created_at), store, "daily").copied == 1
+    video, contender = video.model_copy(update={"batch": "t/apimart"}), Contender("apimart", "apimart", "apimart", "")
+    comparison = Comparison("t", "T", [contender], [video.request], {("apimart", video.key): video}, {}, {})
+    store.put("t/compare.html", comparison.page().encode(), content_type="text/html; charset=utf-8")
+    store.put("t/compare.json", comparison.to_json(), content_type="application/json")
+    copy = f"chosen/daily/{stem(video.request)}"
+    for name, kind in ((f"{copy}.mp4", "video/mp4"), (f"{copy}.json", "application/json")):
+        assert asked(store).get(f"/{name}").headers["content-type"] == kind
+    assert "Play a red apple" in asked(store).get("/t/compare.html").text
+    assert asked(store).get("/t/compare.json").json()["rows"]
 
 
 @pytest.mark.parametrize("name", PRIVATE)
