@@ -11,6 +11,7 @@ from urllib.parse import quote
 from prefect_omnivideo.core.money.amount import Amount, told
 from prefect_omnivideo.core.records.model import StoredFile, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import record_name
+from prefect_omnivideo.core.reports.reels import STALE, notes_of, stale_in
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.routing import differences
 from prefect_omnivideo.core.reports.wording import plain, reason, what_to_do
@@ -74,9 +75,11 @@ class Group:
 def groups_of(report: BatchReport) -> list[Group]:
     """The videos of a report, in its order, takes of one request together."""
     found: dict[str, tuple[str, list[Card]]] = {}
+    shots, stale = notes_of(report), stale_in(report)
     for record in report.records:
         request = record.request.model_copy(update={"take": 1})
-        found.setdefault(request.key, (request.prompt, []))[1].append(card_of(record, report))
+        notes = (shots.get(record.key, ""), STALE if record.key in stale else "")
+        found.setdefault(request.key, (request.prompt, []))[1].append(card_of(record, report, *notes))
     return [
         Group(*_prompt(prompt), tuple(sorted(cards, key=lambda card: card.take))) for prompt, cards in found.values()
     ]
@@ -87,11 +90,15 @@ def _prompt(text: str) -> tuple[str, str]:
     return shown, "" if shown == text else text
 
 
-def card_of(record: VideoRecord, report: BatchReport) -> Card:
-    """One video, with links relative to the folder of the report's batch."""
+def card_of(record: VideoRecord, report: BatchReport, shot: str = "", stale: str = "") -> Card:
+    """One video, with links relative to the folder of the report's batch.
+
+    Args:
+        shot, stale: what is said of it as a shot of a sequence.
+    """
     request = record.request
     gateway, model = plain(record.attempt.gateway), plain(request.model or "")
-    facts = [gateway, model] if model else [gateway]
+    facts = [part for part in (shot, gateway, model) if part]
     facts += [fact for file in record.files for fact in facts_of(file)]
     facts += [f"cost {told(record.cost)}"] if record.cost else []
     durations = [seconds for file in record.files if (seconds := _number(file, "duration")) is not None]
@@ -105,7 +112,7 @@ def card_of(record: VideoRecord, report: BatchReport) -> Card:
         files=tuple((_link(file.name, report), _link(file.poster or "", report)) for file in record.files),
         record=_link(record_name(record), report),
         facts=tuple(facts),
-        why="; ".join(filter(None, (reason(record), plain("; ".join(differences(record)))))),
+        why="; ".join(filter(None, (stale, reason(record), plain("; ".join(differences(record)))))),
         what_to_do=what_to_do(record, report.store, report.endpoint_url),
         started=int(record.attempt.started_at.timestamp()),
         seconds=sum(durations) if durations else None,

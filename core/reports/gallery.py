@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from prefect_omnivideo.core.reports.cards import SHAPES, Group, groups_of
+from prefect_omnivideo.core.reports.reels import reels_of
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.templating import csp_hash, render
 from prefect_omnivideo.core.reports.wording import plain
@@ -35,6 +36,7 @@ def gallery(report: BatchReport) -> str:
         policy=Markup(policy),  # noqa: S704  # written here
         style=Markup(style),  # noqa: S704  # the browser hashes both verbatim; they hold no data of the batch
         script=Markup(script),  # noqa: S704
+        reels=reels_of(report),
         missing=_having(groups, "failed", "unknown"),
         shown=_having(groups, "stored", "pending"),
         facets=_facets(groups),

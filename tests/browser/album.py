@@ -11,6 +11,7 @@ from prefect_omnivideo.core.media.probe import examine
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import StoredFile, VideoRecord, new_record
 from prefect_omnivideo.core.records.repository import record_name
+from prefect_omnivideo.core.records.sequence import Sequence as Joined
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest
@@ -76,9 +77,18 @@ def album(count: int, batch: str = "autumn") -> list[VideoRecord]:
     return records
 
 
-def put(folder: Path, records: Sequence[VideoRecord], batch: str = "autumn", *, store: str | None = None) -> Path:
-    """Write the page and everything it links; the address of the page on disk."""
-    report = BatchReport.model_validate({"batch": batch, "records": records, "store": store or folder.as_uri()})
+def put(
+    folder: Path,
+    records: Sequence[VideoRecord],
+    batch: str = "autumn",
+    *,
+    store: str | None = None,
+    sequences: Sequence[Joined] = (),
+) -> Path:
+    """Write the page and everything it links, but what shots were joined into; the address of the page on disk."""
+    report = BatchReport.model_validate(
+        {"batch": batch, "records": records, "store": store or folder.as_uri(), "sequences": sequences}
+    )
     page = folder / batch / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(gallery(report), encoding="utf-8")

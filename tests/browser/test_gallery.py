@@ -1,5 +1,6 @@
 """The gallery in a browser: of a real run, and of batches written for the purpose; opened from disk unless said."""
 
+import io
 import itertools
 import json
 import re
@@ -12,12 +13,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from prefect_omnivideo.core.media.stitch import Part, stitch
 from prefect_omnivideo.core.records.model import VideoRecord
+from prefect_omnivideo.core.records.sequence import Sequence as Joined
+from prefect_omnivideo.core.records.sequence import SequenceShot, Whole
 from prefect_omnivideo.core.reports.marks import read_marks
+from prefect_omnivideo.sandbox.media import render
 from tests.browser.album import album, made, put
 from tests.browser.conftest import BATCH, HOSTILE, PROMPTS, Stage
 from tests.browser.pictures import picture
-from tests.core.records.samples import record
+from tests.core.records.samples import MOMENT, record
 
 PLAYS = "video => video.currentTime > 0.2 && !video.error"
 MISSING = (
@@ -409,3 +414,46 @@ def test_the_gallery_is_at_home_in_the_dark_and_on_a_phone(gallery: Page) -> Non
     picture(gallery, "gallery-phone", height=844)
     gallery.get_by_role("button", name="Enlarge").first.click()
     expect(gallery.get_by_role("dialog").get_by_role("button", name="Close")).to_be_in_viewport()
+
+
+def test_a_sequence_plays_to_its_end_and_links_its_shots(tab: Page, tmp_path: Path) -> None:
+    """What the browser makes of a joined file: another decoder than ours."""
+    records = [made(f"Shot {number}", minute=number) for number in range(3)]
+    clips = [render(320, 180, seconds, 3 * number, sound=True) for number, seconds in enumerate((1.0, 2.0, 1.5))]
+    whole = tmp_path / "autumn/sequences/opening.mp4"
+    whole.parent.mkdir(parents=True)
+    lengths = stitch([Part("shot", partial(io.BytesIO, clip)) for clip in clips], whole)
+    starts = [sum(lengths[:number]) for number in range(3)]
+    shots = tuple(
+        SequenceShot(shot=f"{n}", key=record.key, file=record.files[0].name, starts_at=starts[n], seconds=lengths[n])
+        for n, record in enumerate(records)
+    )
+    shots = (*shots[:2], shots[2].model_copy(update={"is_stale": True}))
+    joined = Whole(name="autumn/sequences/opening.mp4", uri="x", size=whole.stat().st_size, seconds=sum(lengths))
+    apart = Joined(
+        storyboard="<i>closing</i>", batch="autumn", shots=shots[:1], problem="shot 2 has size 1x1", written_at=MOMENT
+    )
+    opening = Joined(storyboard="opening", batch="autumn", shots=shots, whole=joined, written_at=MOMENT)
+    tab.goto(put(tmp_path, records, sequences=[opening, apart]).as_uri())
+
+    reel = tab.get_by_role("region", name="Sequence opening")
+    video = reel.locator("video")
+    seen = video.evaluate(
+        """video => new Promise((done, fail) => {
+            Object.assign(video, { muted: true, playbackRate: 4 });
+            video.onended = () => done([video.duration, video.currentTime]);
+            video.onerror = () => fail(video.error.message);
+            video.play().catch(fail);
+        })"""
+    )
+    assert seen == pytest.approx([4.5, 4.5], abs=0.05)
+    assert video.evaluate("video => video.getVideoPlaybackQuality().corruptedVideoFrames") == 0
+    moments = [link.get_attribute("href") for link in reel.get_by_role("link", name="in the whole").all()]
+    assert moments == ["sequences/opening.mp4#t=0", "sequences/opening.mp4#t=1", "sequences/opening.mp4#t=3"]
+    expect(reel.get_by_role("listitem")).to_have_count(3)
+    expect(reel.get_by_role("listitem").nth(2)).to_contain_text("3.0 s · 1.5 s long · stale")
+    expect(card(tab, "Shot 2")).to_contain_text("stale: what it continues was made anew since")
+    expect(card(tab, "Shot 2")).to_contain_text("shot 2 of opening")
+    other = tab.get_by_role("region", name="Sequence <i>closing</i>")
+    expect(other).to_contain_text("Not joined: shot 2 has size 1x1")
+    expect(tab.locator("#found")).to_have_text("3 of 3 videos")

@@ -10,11 +10,12 @@ from markdown_it import MarkdownIt
 
 from prefect_omnivideo.core.errors import FailureCategory
 from prefect_omnivideo.core.money.amount import Amount
+from prefect_omnivideo.core.records.sequence import Sequence, SequenceShot, Whole
 from prefect_omnivideo.core.reports.commands import resolve_commands
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.wording import ADVICE, title, what_to_do
-from tests.core.records.samples import attempt, record, stored
+from tests.core.records.samples import MOMENT, attempt, record, stored
 
 HOSTILE = (
     "</td><script>alert(1)</script> | [click](https://evil.example) `x` *b* ~~s~~ https://evil.example\n# h \u202e <b>"
@@ -201,3 +202,22 @@ def test_what_a_person_gave_up_is_settled() -> None:
     lost = record("lost").unknown()
     given_up = record("given up").failed("abandoned", "a person gave it up")
     assert report(lost, given_up).unresolved == (lost,)
+
+
+def test_sequences_are_told() -> None:
+    """Where the whole is, why there is none, and what is stale; a name stays text."""
+    shot = SequenceShot(shot="2", key="0" * 16, is_stale=True)
+    whole = Whole(name="daily/sequences/a.mp4", uri="s3://v/daily/sequences/a.mp4", size=1, seconds=9.04)
+    batch = report(
+        sequences=[
+            Sequence(storyboard="a", batch="daily", shots=(shot,), whole=whole, written_at=MOMENT),
+            Sequence(storyboard=HOSTILE, batch="daily", shots=(shot,), problem="shot 2 <b>", written_at=MOMENT),
+        ]
+    )
+    page = MarkdownIt().render(batch.markdown())
+    assert "<strong>a</strong>: 1 shot, 9.0 s, <code>s3://v/daily/sequences/a.mp4</code>" in page
+    assert page.count("Shot 2 is stale: what it continues was made anew since.") == 2
+    assert "<script>" not in page
+    assert "not joined: shot 2 &lt;b&gt;" in page
+    found = json.loads(batch.to_json())["sequences"]
+    assert [each["whole"] and each["whole"]["seconds"] for each in found] == [9.04, None]
