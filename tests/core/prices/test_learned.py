@@ -59,3 +59,21 @@ def test_a_broken_memory_is_made_again(content: bytes, folder: Folder) -> None:
     assert learned(folder) == {}
     learn_costs(folder, [made("1 USD")])
     assert len(known(folder)) == 1
+
+
+def test_a_later_run_of_the_same_day_knows_better(folder: Folder) -> None:
+    learn_costs(folder, [made("0.50 USD", day="2026-08-02")])
+    learn_costs(folder, [made("0.40 USD", day="2026-08-02")])
+    assert known(folder) == ["0.40 USD 2026-08-02"]
+
+
+def test_the_oldest_are_forgotten(folder: Folder) -> None:
+    old, new = made("1 USD", day="2026-01-01"), made("2 USD", day="2026-08-01")
+    places = [f"https://{number}.example" for number in range(MOST_KINDS)]
+
+    def at(video: VideoRecord, place: str) -> VideoRecord:
+        return video.model_copy(update={"attempts": (video.attempt.model_copy(update={"base_url": place}),)})
+
+    learn_costs(folder, [at(old, "https://old.example"), *(at(new, place) for place in places)])
+    assert ("apimart", "https://old.example") not in learned(folder)
+    assert {place for _, place in learned(folder)} == set(places)

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from pydantic import ValidationError
 from typing_extensions import override
 
 from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.exchange import Exchange
-from prefect_omnivideo.core.records.model import VideoState
+from prefect_omnivideo.core.money.amount import Amount
+from prefect_omnivideo.core.records.model import Place, VideoState, new_record
 from prefect_omnivideo.core.records.repository import Records, record_name
 from prefect_omnivideo.core.storage.folder import Folder
 from tests.core.records.samples import MOMENT, attempt, record, stored
@@ -111,3 +113,40 @@ def test_a_key_is_found_by_its_beginning_alone(records: Records) -> None:
         assert not video.key.startswith(part)
         with pytest.raises(StoreError, match="no video in any batch"):
             records.find(part)
+
+
+def test_a_cost_that_is_known_is_not_forgotten_by_an_answer_without_one() -> None:
+    cost = Amount.parse("0.50 USD")
+    assert record().submitted("a").finished(cost).finished(None).attempt.cost == cost
+    assert record().submitted("a").finished(cost).finished(Amount.parse("1 USD")).cost == (Amount.parse("1 USD"),)
+    assert record().submitted("a").finished(cost).failed("gateway error", "no").attempt.cost == cost
+
+
+def test_a_charge_belongs_to_its_claim_alone() -> None:
+    cost = Amount.parse("0.50 USD")
+    twice = record(claim="old").unknown("lost").released().again(attempt(claim_id="new"))
+    charged = twice.charged("old", cost)
+    assert charged is not None
+    assert [each.cost for each in charged.attempts] == [cost, None]
+    assert charged.state is twice.state
+    assert charged.charged("old", cost) is None, "it is known"
+    assert twice.charged("another", cost) is None
+
+
+def test_the_id_of_the_request_is_kept_as_the_log_of_the_key_names_it() -> None:
+    answer = Exchange(at=MOMENT, asked="POST", status=200, body="", request_id="X-Oneapi-Request-Id: 2026ab: c")
+    late = record(claim="old").accepted("old", "task_1", (answer,))
+    assert late is not None
+    assert late.attempt.request_id == "2026ab: c"
+    without = record(claim="old").accepted("old", "task_1")
+    assert without is not None
+    assert without.attempt.request_id == ""
+
+
+def test_a_place_is_counted_from_one_and_kept() -> None:
+    place = Place(asked_at=MOMENT, position=1)
+    video = record()
+    kept = new_record(video.request, "daily", attempt(), place)
+    assert (kept.place, kept.order[:2]) == (place, (MOMENT, 1))
+    with pytest.raises(ValidationError):
+        Place(asked_at=MOMENT, position=0)
