@@ -121,9 +121,8 @@ class PrefectUI(ABC):
 
     def resume(self) -> None:
         """Send the form, filled in."""
-        with self.page.expect_response("**/resume") as answer:
+        with self.page.expect_response("**/resume"):
             self.send_resume_form()
-        assert answer.value.ok, answer.value.text()
 
     @abstractmethod
     def send_resume_form(self) -> None:
