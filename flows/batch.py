@@ -195,7 +195,7 @@ async def run_batch(
 
         async def make_all(requests: Iterable[VideoRequest]) -> None:
             if shots:
-                await shots.make_all(requests, accounts, rungs, make, outcome)
+                await shots.make_all(requests, accounts, rungs, make, outcome, routing.rests)
                 return
             await fan_out(
                 ((request, rungs(request)) for request in requests),

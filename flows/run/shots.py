@@ -99,12 +99,13 @@ class Shots:
         rungs: Callable[[VideoRequest], Rungs],
         make: Make,
         outcome: Outcome,
+        rests: Callable[[int], bool],
     ) -> None:
         """Make the shots: those that depend on each other in turn, with one account, and the others beside them.
 
         Args:
             rungs: the order in which accounts are taken for a request.
-            make: as `fan_out` takes it.
+            make, rests: as `fan_out` takes them.
         """
         wanted = {request.key for request in requests}
 
@@ -133,7 +134,14 @@ class Shots:
             for chain, _ in self._able
             if any(link.request.key in wanted for link in chain)
         )
-        await fan_out(work, accounts, make_chain, give_up=give_up, model=lambda chain: chain[0].request.model or "")
+        await fan_out(
+            work,
+            accounts,
+            make_chain,
+            give_up=give_up,
+            model=lambda chain: chain[0].request.model or "",
+            rests=rests,
+        )
 
     async def _why_not(self, link: Link, account: GatewayCredentials, outcome: Outcome) -> OmniVideoError | None:
         """Why a shot cannot be submitted, if it is to be."""

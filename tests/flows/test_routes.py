@@ -21,6 +21,7 @@ from prefect_omnivideo.flows import (
     BatchIncompleteError,
     BatchStoppedError,
     generate_from_sheet,
+    generate_sequence,
     generate_videos,
 )
 from prefect_omnivideo.sandbox import Sandbox, Settings, running
@@ -287,3 +288,18 @@ async def test_an_account_that_keeps_failing_rests_for_all_workers(
     assert bills(faulty) == {"fine": Counter(apimart=3)}
     assert report.rested == ("account apimart/narrow works again",)
     assert not list(store.open().names("omnivideo-accounts/"))
+
+
+async def test_a_storyboard_moves_as_a_whole_and_only_before_a_shot_of_it_is_made(
+    faulty: Sandbox, store: LocalVideoStore
+) -> None:
+    report = await generate_sequence(["fail: a", "b"], route("apimart", "jimmyai"), store, "moves")
+    assert [record.attempt.gateway for record in report.stored] == ["jimmyai", "jimmyai"]
+    assert Counter((job["gateway"], job["prompt"]) for job in faulty.jobs()) == Counter(
+        [("apimart", "fail: a"), ("jimmyai", "fail: a"), ("jimmyai", "b")]
+    )
+    faulty.reset()
+    for _ in range(2):
+        with pytest.raises(BatchFailedError, match="it continues shot 2 of storyboard sequence, which is not stored"):
+            await generate_sequence(["x", "fail: y", "z"], route("apimart", "jimmyai"), store, "stays")
+        assert [(job["gateway"], job["prompt"]) for job in faulty.jobs()] == [("apimart", "x"), ("apimart", "fail: y")]

@@ -28,7 +28,9 @@ class Made:
         self.store = Folder(folder)
         self.known: dict[str, VideoRecord] = {}
 
-    def shoot(self, *shots: Shot | str, videos: dict[str, bytes] | None = None, missing: str = "") -> None:
+    def shoot(
+        self, *shots: Shot | str, videos: dict[str, bytes] | None = None, missing: str = "", by_frame: bool = False
+    ) -> None:
         self.board = arrange("the night", shots)
         self.links = links_of(self.board, self.known, remake_stale=True)
         for number, link in enumerate(self.links):
@@ -37,7 +39,8 @@ class Made:
                 continue
             data = (videos or {}).get(prompt) or render(320, 180, 2 + number, HUES[prompt[0]], sound=True)
             before = self.known.get(link.before.request.key) if link.before else None
-            record = stored(link, f"t-{link.request.key}", before.attempt.task_id or "" if before else "")
+            continued = (before.files[0].sha256 if by_frame else before.attempt.task_id) if before else ""
+            record = stored(link, f"t-{link.request.key}", continued or "")
             facts = examine_data(data)
             digest = hashlib.sha256(data).hexdigest()
             file = record.files[0].model_copy(update={"sha256": digest, "size": len(data), "media": facts})
@@ -134,6 +137,16 @@ def test_an_extension_that_holds_what_it_extends_takes_its_place(made: Made) -> 
         (pytest.approx(10), pytest.approx(8)),
     ]
     assert sequence.whole.seconds == pytest.approx(18, abs=0.01)
+
+
+def test_a_last_frame_is_followed_by_what_is_new_however_alike_it_is(made: Made) -> None:
+    """Only an extension may hold what it continues: pictures that hardly change are no proof."""
+    still = film(seconds=3, shade=lambda number, line: 90), film(seconds=6, shade=lambda number, line: 90)
+    made.shoot("a", "b", videos={"a": still[0], "b": still[1]}, by_frame=True)
+    assert [shot.starts_at for shot in made.join().shots] == [0, pytest.approx(3)]
+    whole = made.join().whole
+    assert whole
+    assert whole.seconds == pytest.approx(9, abs=0.01)
 
 
 def test_stale_shots_are_marked_in_the_record(made: Made) -> None:
