@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
-from markupsafe import Markup
-
 from prefect_omnivideo.core.money.amount import Amount, told, total
 from prefect_omnivideo.core.records.compact import PackedRecords
 from prefect_omnivideo.core.records.model import VideoRecord
 from prefect_omnivideo.core.reports.cards import SHAPES, Card, card_of
 from prefect_omnivideo.core.reports.report import BatchReport
-from prefect_omnivideo.core.reports.templating import csp_hash, render
+from prefect_omnivideo.core.reports.routing import differences
+from prefect_omnivideo.core.reports.templating import inline, render
 from prefect_omnivideo.core.reports.wording import plain
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.storage.base import json_bytes
@@ -58,6 +57,11 @@ class Cell:
     def cost(self) -> str:
         """What was charged, or that it is not known; empty if nothing was submitted."""
         return _cost([self.record]) if self.record else ""
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """How the video differs from the prompt's request."""
+        return differences(self.record) if self.record else ()
 
     @property
     def made_in(self) -> float | None:
@@ -170,17 +174,10 @@ class Comparison:
     def page(self) -> str:
         """The page `compare.html` in the folder of the batch; videos are linked relative to it, as in the gallery."""
         style, script = render("compare.css", shapes=SHAPES), render("compare.js")
-        policy = (
-            f"default-src 'none'; script-src '{csp_hash(script)}'; style-src '{csp_hash(style)}'; "
-            "media-src 'self' file:; img-src 'self' file:; connect-src 'none'; base-uri 'none'; form-action 'none'; "
-            "require-trusted-types-for 'script'"
-        )
         return render(
             "compare.html",
             comparison=self,
-            policy=Markup(policy),  # noqa: S704  # written here
-            style=Markup(style),  # noqa: S704  # the browser hashes both verbatim; they hold no data of the batch
-            script=Markup(script),  # noqa: S704
+            **inline(style, script),
             plain=plain,
         )
 
@@ -232,7 +229,7 @@ def _json(cell: Cell) -> dict[str, object]:
         "seconds_to_make": cell.made_in,
         "seconds": cell.card.seconds if cell.card else None,
         "bytes": cell.card.bytes if cell.card else None,
-        "mismatches": list(record.mismatches) if record else [],
+        "differences": list(cell.differences),
     }
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from markupsafe import Markup
-
 from prefect_omnivideo.core.reports.cards import SHAPES, Group, groups_of
 from prefect_omnivideo.core.reports.reels import reels_of
 from prefect_omnivideo.core.reports.report import BatchReport
-from prefect_omnivideo.core.reports.templating import csp_hash, render
+from prefect_omnivideo.core.reports.templating import inline, render
 from prefect_omnivideo.core.reports.wording import plain
 
 
@@ -24,18 +22,11 @@ def gallery(report: BatchReport) -> str:
     """
     style = render("gallery.css", shapes=SHAPES)
     script = render("gallery.js")
-    policy = (
-        f"default-src 'none'; script-src '{csp_hash(script)}'; style-src '{csp_hash(style)}'; "
-        "media-src 'self' file:; img-src 'self' file:; connect-src 'none'; base-uri 'none'; form-action 'none'; "
-        "require-trusted-types-for 'script'"
-    )
     groups = groups_of(report)
     return render(
         "gallery.html",
         report=report,
-        policy=Markup(policy),  # noqa: S704  # written here
-        style=Markup(style),  # noqa: S704  # the browser hashes both verbatim; they hold no data of the batch
-        script=Markup(script),  # noqa: S704
+        **inline(style, script),
         reels=reels_of(report),
         missing=_having(groups, "failed", "unknown"),
         shown=_having(groups, "stored", "pending"),

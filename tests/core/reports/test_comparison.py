@@ -85,6 +85,7 @@ def test_the_data_have_every_cell() -> None:
     cell = data["rows"][1]["cells"]["apimart"]
     assert (cell["cost"], cell["cost_is_known"], cell["seconds_to_make"]) == ([], False, 20)
     assert data["rows"][2]["request"]["prompt"] == HOSTILE
+    assert cell["differences"] == ["it is 8 s, not 5 s"]
 
 
 def test_the_table_of_the_ui_has_a_row_a_prompt() -> None:
