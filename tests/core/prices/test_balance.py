@@ -86,7 +86,7 @@ async def test_apimart_tells_that_there_is_no_limit(
         ("10 USD", "10 USD", [], ""),
         ("10 USD", "9 USD", [], "fell by 1.00 USD ... is 0.00 USD: others"),
         ("10 USD", "9 USD", [None, "10 credits"], ""),  # billed in another unit than the balance
-        ("10 USD", "9 credits", ["1 USD"], ""),
+        ("10 USD", "8 credits", ["1 USD"], ""),
     ],
 )
 def test_a_balance_that_the_costs_do_not_explain_is_said(
