@@ -18,7 +18,11 @@ from tests.browser.conftest import Stage
 from tests.browser.ui import PrefectUI
 from tests.browser.v2 import V2
 
-FLOWS = {each.name: each for each in (*map(vars(flows).get, flows.__all__), generate_shard) if isinstance(each, Flow)}
+FLOWS = {
+    each.name: each
+    for each in (*(getattr(flows, name) for name in flows.__all__), generate_shard)
+    if isinstance(each, Flow)
+}
 
 SENTENCE = re.compile(r"\w{3}.*\.$")
 
