@@ -191,8 +191,10 @@ async def test_cheapest_takes_the_cheaper_account(faulty: Sandbox, store: LocalV
     assert bills(faulty)["c"] == Counter(apimart=1)
 
 
-async def test_first_waits_for_its_account(faulty: Sandbox, store: LocalVideoStore) -> None:
-    await generate_videos(["a", "b", "c"], route("apimart/narrow", "sora"), store, batch="waits")
+async def test_a_saved_route_waits_for_its_first_account(faulty: Sandbox, store: LocalVideoStore) -> None:
+    await route("apimart/narrow", "sora").save("narrow", overwrite=True)
+    saved: Any = {"$ref": {"block_document_slug": "video-route/narrow"}}
+    await generate_videos(["a", "b", "c"], saved, store, batch="waits")
     assert {job["gateway"] for job in faulty.jobs()} == {"apimart"}
 
 

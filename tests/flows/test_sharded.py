@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
 
-from prefect_omnivideo import LocalVideoStore
+from prefect_omnivideo import LocalVideoStore, VideoRoute
 from prefect_omnivideo.core.errors import RequestError
 from prefect_omnivideo.core.records.model import now
 from prefect_omnivideo.core.reports.approval import Answer, Approval
@@ -24,6 +24,7 @@ from prefect_omnivideo.flows.run import verdict as outcome
 from prefect_omnivideo.flows.run.asking import Answered, Question
 from prefect_omnivideo.flows.run.naming import SHARD_TAG
 from prefect_omnivideo.flows.shard import generate_shard
+from prefect_omnivideo.flows.sharded import _references as references
 from prefect_omnivideo.sandbox import Sandbox
 from tests.accounts import credentials
 
@@ -208,3 +209,11 @@ async def test_a_person_is_asked_once_for_all_shards(
     assert [job["prompt"] for job in sandbox.jobs()] == PROMPTS[:made]
     assert [(run["offset"], run["limit"]) for run in workers.runs] == [(0, 1)] * made
     assert (len(caught.value.report.stored), caught.value.report.held) == (made, 3 - made)
+
+
+def test_shards_get_a_route_by_its_name() -> None:
+    given = VideoRoute(accounts=["apimart-credentials/prod"])
+    with pytest.raises(RequestError, match="never saved"):
+        references(given)
+    given._block_document_name = "prod"
+    assert references(given) == {"$ref": {"block_document_slug": "video-route/prod"}}

@@ -44,6 +44,7 @@ ENDS = {
     "finished": sent(None, "a").submitted("task-a").finished(None),
     "stored": sent(None, "a").submitted("task-a").finished(None).stored(()),
     "unknown": sent(None, "a").unknown("lost"),
+    "unknown after a release": lost("a").released().unknown("lost"),
     "released": lost("a").released(),
 }
 FREE = {*(f"rejected: {category}" for category in PASSING), "released"}
@@ -71,7 +72,7 @@ def test_who_may_submit_after_which_end(end: str, name: str, rule: Fallback | No
 @pytest.mark.parametrize("end", ENDS)
 def test_a_route_goes_on_where_another_account_may_submit_or_already_has(end: str) -> None:
     assert not may_go_on(ENDS[end], account("a"))
-    waits = {"submitting", "submitted", "finished", "stored", "unknown"}
+    waits = {"submitting", "submitted", "finished", "stored", "unknown", "unknown after a release"}
     assert may_go_on(ENDS[end], account("a", ROUTE)) is (end in ON_ROUTE | waits)
     assert may_go_on(ENDS[end], account("a", MODERATED_TOO)) is (end not in ("failed: cancelled", "abandoned"))
 

@@ -201,6 +201,24 @@ async def test_two_workers_that_try_at_the_same_moment_are_one_try(clock: Clock,
     assert sorted(type(each).__name__ for each in got) == [*["AccountRestsError"] * 7, "str"]
 
 
+async def test_who_knows_an_earlier_state_takes_no_try_from_others(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore()
+    one, other = Worker(store), Worker(store)
+    await one.fails()
+    clock.passes(breaker.FIRST_REST)
+    await other.refresh()
+    monkeypatch.setattr(resting, "LOOK_SECONDS", 1000.0)
+
+    async def submits() -> bool:
+        return True
+
+    assert await one.admit(ACCOUNT, submits)
+    with pytest.raises(AccountRestsError):
+        await other.admit(ACCOUNT, submits)
+
+
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
