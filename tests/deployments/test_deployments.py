@@ -106,6 +106,7 @@ def test_deployments_hold_references_and_schedules_of_their_own(stage: Stage) ->
         "products": {"weekdays": True, "weekend": True},
         "long": {},
         "collect": {"every-hour": True},
+        "choose": {},
         "resolve": {},
         "shard": {},
     }

@@ -28,7 +28,7 @@ class Made:
         self.run = ""
 
     async def instead(
-        self, requests: list[VideoRequest], accounts: Any, store: Any, name: str, *rest: Any
+        self, requests: list[VideoRequest], accounts: Any, store: Any, name: str, *rest: Any, **more: Any
     ) -> BatchReport:
         self.requests, self.run = requests, str(flow_run.id)
         return BatchReport(batch=name, records=PackedRecords())

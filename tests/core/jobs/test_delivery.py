@@ -209,7 +209,7 @@ async def test_what_cannot_be_opened_is_kept_and_marked_doubtful(
 ) -> None:
     """It was paid for, and others may be able to open it."""
 
-    def refuse(_: object) -> None:
+    def refuse(_: object, **__: object) -> None:
         raise NotAVideoError("not a video that can be opened")
 
     monkeypatch.setattr("prefect_omnivideo.core.media.probe.examine", refuse)
@@ -286,7 +286,7 @@ async def test_what_came_otherwise_is_written_down(
     from prefect_omnivideo.core.media import probe as media
 
     facts: media.MediaFacts = {"duration": 5.0, "width": 1280, "height": 720, "audio": True}
-    monkeypatch.setattr(media, "examine", lambda file: media.Examined(facts, None))
+    monkeypatch.setattr(media, "examine", lambda file, **_: media.Examined(facts, None))
     record = await make(sandbox, "jimmyai", VideoRequest(prompt="ten seconds", duration=10), records, log)
     assert len(record.mismatches) == 1
     assert "10" in record.mismatches[0]
