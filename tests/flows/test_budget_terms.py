@@ -117,3 +117,9 @@ async def test_a_video_is_reserved_unless_it_was_submitted_before() -> None:
     spending = Spending([elsewhere], "b", records, pytest.fail)
     async with spending, Budgeted(spending, {}, {}).reserved(DEARER, ACCOUNT) as ticket:
         assert ticket is None
+
+
+def test_a_video_of_unknown_price_counts_as_the_highest_of_all_accounts() -> None:
+    highest = {"one": Amount.parse("0.40 USD"), "two": Amount.parse("0.90 USD")}
+    (own,) = budgets._budgets(COST, "b", Records(MemoryStore()), highest)
+    assert own.limit.ceiling == Decimal("0.90")
