@@ -1,9 +1,11 @@
 """The flow for one video."""
 
 from collections.abc import Sequence
+from typing import TypeVar, cast
 
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
+from prefect.utilities.annotations import opaque
 
 from prefect_omnivideo.blocks.budget import VideoBudget
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
@@ -35,6 +37,8 @@ from prefect_omnivideo.flows.run.spending import Announced, announce_spending, e
 from prefect_omnivideo.flows.run.verdict import goes_on
 from prefect_omnivideo.tasks.events import open_records
 from prefect_omnivideo.tasks.factory import nodes, store_video
+
+T = TypeVar("T")
 
 
 def _run_name() -> str:
@@ -161,7 +165,7 @@ async def make_video(
         The record of the stored video.
     """
     record = await nodes(type(credentials)).submit(
-        request, credentials, store, batch, place, expected, ticket, continues
+        whole(request), whole(credentials), whole(store), batch, place, whole(expected), ticket, whole(continues)
     )
     if ticket:
         ticket.saw(record)
@@ -196,5 +200,10 @@ async def finish_video(
     if record.state is VideoState.STORED:
         learn(record)
         return record
-    job = await nodes(type(owner)).poll(record, owner, store, deadline)
-    return await store_video(record, job, owner, store)
+    job = await nodes(type(owner)).poll(whole(record), whole(owner), whole(store), deadline)
+    return await store_video(whole(record), whole(job), whole(owner), whole(store))
+
+
+def whole(parameter: T) -> T:
+    """A parameter of a task in which Prefect searches for no futures, twice a task: an eighth of a video's CPU."""
+    return cast("T", opaque(parameter))

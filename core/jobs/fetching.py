@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import SEEK_END
 from itertools import groupby
 
 from pydantic import JsonValue
@@ -9,7 +10,13 @@ from pydantic import JsonValue
 from prefect_omnivideo.core.answers.json_paths import texts_of
 from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.client.pool import connect
-from prefect_omnivideo.core.errors import LinkExpiredError, NotAVideoError, StatusUnavailableError, TransferError
+from prefect_omnivideo.core.errors import (
+    LinkExpiredError,
+    NotAVideoError,
+    StatusUnavailableError,
+    StoreError,
+    TransferError,
+)
 from prefect_omnivideo.core.exchange import Exchange
 from prefect_omnivideo.core.gateways.specification import Job, Link
 from prefect_omnivideo.core.gateways.words import JobStatus
@@ -19,7 +26,7 @@ from prefect_omnivideo.core.records.model import StoredFile, VideoRecord
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_examinations, on_transfers
-from prefect_omnivideo.core.transfer.transfer import MAX_BYTES, Source, transfer
+from prefect_omnivideo.core.transfer.transfer import MAX_BYTES, Source, Transferred, transfer
 
 LINK_RENEWALS = 3
 """How often the job's status is queried again if its links are no longer valid."""
@@ -136,7 +143,7 @@ async def fetch_file(
     """
     metadata = {"key": record.key, "gateway": record.attempt.gateway, "task-id": record.attempt.task_id or ""}
     moved = await on_transfers(transfer, source, store, name, max_bytes=max_bytes, metadata=metadata)
-    facts, poster, doubt = await on_examinations(_examine, store, moved.name, name)
+    facts, poster, doubt = await on_examinations(_examine, store, moved, name)
     return StoredFile(
         name=moved.name,
         uri=store.uri(moved.name),
@@ -164,12 +171,17 @@ def _groups(job: Job, content: str | None) -> list[list[Link]]:
     return [*first, *own, *guesses.values()]
 
 
-def _examine(store: ObjectStore, name: str, poster_stem: str) -> tuple[dict[str, JsonValue], str | None, str]:
+def _examine(store: ObjectStore, moved: Transferred, poster_stem: str) -> tuple[dict[str, JsonValue], str | None, str]:
     """Media facts, the name of a poster stored beside the video, and why the video is doubtful.
 
     All empty without the `media` extra. Bytes that cannot be opened are kept: they were paid for.
+
+    Raises:
+        StoreError: the store has not all of the video.
     """
-    with store.open(name) as file:
+    with store.open(moved.name, head=moved.head) as file:
+        if (size := file.seek(0, SEEK_END)) != moved.size:
+            raise StoreError(f"{store.uri(moved.name)} has {size} bytes in the store, of {moved.size} that were sent")
         try:
             examined = media.examine(file, with_poster=store.posters == "at once")
         except NotAVideoError as error:

@@ -91,8 +91,12 @@ class ObjectStore(ABC):
         """
 
     @abstractmethod
-    def open(self, name: str) -> BinaryIO:
-        """The object as a seekable file for reading; the caller closes it."""
+    def open(self, name: str, *, head: bytes = b"") -> BinaryIO:
+        """The object as a seekable file for reading; the caller closes it.
+
+        Args:
+            head: its first bytes, if the caller knows them: a remote store need not be asked for them again.
+        """
 
     @abstractmethod
     def size(self, name: str) -> int | None:

@@ -138,7 +138,7 @@ class Folder(ObjectStore):
         _sync(target.parent)
 
     @override
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str, *, head: bytes = b"") -> BinaryIO:
         target = self._target(name)
         with _explained(target):
             try:

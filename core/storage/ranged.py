@@ -18,11 +18,13 @@ class RangedFile(io.RawIOBase):
     Args:
         size: length in bytes.
         fetch: returns the bytes from a first position up to, not including, a second one.
+        head: its first bytes, as far as they are known: they are not fetched.
     """
 
-    def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
+    def __init__(self, size: int, fetch: Callable[[int, int], bytes], head: bytes = b"") -> None:
         self._size = size
         self._fetch = fetch
+        self._head = head
         self._at = 0
 
     @override
@@ -54,10 +56,12 @@ class RangedFile(io.RawIOBase):
 
     @override
     def readall(self) -> bytes:
-        return self._read(self._size)
+        return self._read(self._size) + self._read(self._size)  # the head, and what follows it
 
     def _read(self, most: int) -> bytes:
         stop = min(self._at + most, self._size)
-        data = self._fetch(self._at, stop) if self._at < stop else b""
+        data = self._head[self._at : stop]
+        if not data and self._at < stop:
+            data = self._fetch(self._at, stop)
         self._at += len(data)
         return data

@@ -172,7 +172,7 @@ class Bucket(ObjectStore):
             )
 
     @override
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str, *, head: bytes = b"") -> BinaryIO:
         key = self._key(name)
         with self._explained(key):
             found = self._client.head_object(Bucket=self.bucket, Key=key)
@@ -185,7 +185,7 @@ class Bucket(ObjectStore):
                 with part["Body"] as body:
                     return body.read()
 
-        return cast("BinaryIO", io.BufferedReader(RangedFile(found["ContentLength"], fetch), _READ_AHEAD))
+        return cast("BinaryIO", io.BufferedReader(RangedFile(found["ContentLength"], fetch, head), _READ_AHEAD))
 
     @override
     def size(self, name: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prefect_omnivideo.core.errors import StoreError
@@ -23,6 +23,9 @@ MAX_BYTES = 4 * 1024**3
 """Default limit of one file, in bytes."""
 
 BUFFER = 1024 * 1024
+HEAD = 512 * 1024
+"""First bytes of a video that are remembered: if its properties stand before its pictures, it can be examined without
+being read back."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Transferred:
         content_type: by the container, whatever the server said.
         host: of the link; the rest of the link may hold a signature.
         seconds: from the first request until it was visible.
+        head: its first bytes, at most `HEAD`.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Transferred:
     content_type: str
     host: str
     seconds: float
+    head: bytes = field(default=b"", repr=False)
 
 
 def transfer(
@@ -85,9 +90,14 @@ def transfer(
         container = next(pieces)
         while True:
             assert isinstance(container, Container)
-            body = io.BufferedReader(_Body(pieces), BUFFER)
+            body = _Body(pieces)
             try:
-                store.write(name + container.ending, body, content_type=container.content_type, metadata=metadata or {})
+                store.write(
+                    name + container.ending,
+                    io.BufferedReader(body, BUFFER),
+                    content_type=container.content_type,
+                    metadata=metadata or {},
+                )
                 break
             except _BegunAgainError as again:
                 container = again.container
@@ -102,6 +112,7 @@ def transfer(
         content_type=container.content_type,
         host=source.host,
         seconds=time.monotonic() - started,
+        head=bytes(body.head),
     )
 
 
@@ -119,6 +130,7 @@ class _Body(io.RawIOBase):
     def __init__(self, pieces: Iterator[Container | bytes]) -> None:
         self._pieces = pieces
         self._rest = memoryview(b"")
+        self.head = bytearray()
 
     def readable(self) -> bool:
         return True
@@ -131,6 +143,7 @@ class _Body(io.RawIOBase):
             if isinstance(piece, Container):
                 raise _BegunAgainError(piece)
             self._rest = memoryview(piece)
+            self.head += self._rest[: HEAD - len(self.head)]
         target = memoryview(buffer)
         taken = min(len(target), len(self._rest))
         target[:taken] = self._rest[:taken]

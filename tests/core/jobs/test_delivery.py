@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import logging
 import os
 import threading
@@ -219,6 +220,33 @@ async def test_what_cannot_be_opened_is_kept_and_marked_doubtful(
     assert record.attempt.answers, "the evidence is kept"
     assert [name for name in records.store.names() if name.endswith(".mp4")] == [record.files[0].name]
     assert "doubtful" in caplog.text
+
+
+async def test_a_video_that_the_store_has_in_part_only_is_not_stored(
+    sandbox: Sandbox, tmp_path: Path, log: logging.Logger
+) -> None:
+    """A server that reports success and keeps less: the video is still at the gateway, and a later run fetches it."""
+
+    class Losing(Folder):
+        def write(self, name: str, source: BinaryIO, *, content_type: str, metadata: Mapping[str, str]) -> None:
+            kept = io.BytesIO(source.read()[:-1])
+            source.read()
+            super().write(name, kept, content_type=content_type, metadata=metadata)
+
+    records, request = Records(Losing(tmp_path)), VideoRequest(prompt="a lossy store")
+    with pytest.raises(StoreError, match=r"bytes in the store, of \d+ that were sent"):
+        await make(sandbox, "apimart", request, records, log)
+    found = records.load("batch", request)
+    assert found
+    assert found.record.state is VideoState.SUBMITTED
+    again = await deliver(
+        found.record,
+        await wait(found.record, credentials(sandbox, "apimart").account(), 30, log),
+        credentials(sandbox, "apimart").account(),
+        Records(Folder(tmp_path)),
+        log,
+    )
+    assert again.state is VideoState.STORED
 
 
 async def test_videos_come_home_a_few_at_a_time(sandbox: Sandbox, tmp_path: Path, log: logging.Logger) -> None:

@@ -13,6 +13,7 @@ from prefect_omnivideo.core.errors import StoreError
 from prefect_omnivideo.core.media.probe import examine
 from prefect_omnivideo.core.storage.ranged import RangedFile
 from prefect_omnivideo.core.storage.s3 import Bucket, S3Options, client
+from prefect_omnivideo.core.transfer.transfer import HEAD
 from prefect_omnivideo.sandbox.s3server import S3Server
 from tests.core.media.test_media import film
 from tests.core.transfer.lying_server import box
@@ -21,10 +22,14 @@ MIB = 1024 * 1024
 DATA = bytes(range(256)) * 40
 
 
-@given(st.integers(1, 3000), st.lists(st.tuples(st.integers(0, 2), st.integers(-200, 12_000), st.integers(-1, 6000))))
-def test_reads_as_a_file_does(buffer: int, steps: list[tuple[int, int, int]]) -> None:
-    """Wherever one goes and however much one reads, it is what a file in memory gives."""
-    there = io.BufferedReader(RangedFile(len(DATA), lambda start, stop: DATA[start:stop]), buffer)
+@given(
+    st.integers(1, 3000),
+    st.integers(0, len(DATA)),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(-200, 12_000), st.integers(-1, 6000))),
+)
+def test_reads_as_a_file_does(buffer: int, head: int, steps: list[tuple[int, int, int]]) -> None:
+    """Wherever one goes, however much one reads and how much is known: it is what a file in memory gives."""
+    there = io.BufferedReader(RangedFile(len(DATA), lambda start, stop: DATA[start:stop], DATA[:head]), buffer)
     here = io.BytesIO(DATA)
     for whence, offset, size in steps:
         target = offset + (0, here.tell(), len(DATA))[whence]
@@ -83,6 +88,15 @@ def test_a_look_at_a_long_film_reads_little_of_it(traffic: Traffic, index_first:
         assert examine(file) == examine(io.BytesIO(data))
     assert sum(traffic.answers) < 8 * MIB
     assert len(traffic.answers) < 10
+
+
+@pytest.mark.parametrize(("index_first", "requests"), [(True, 0), (False, 1)])
+def test_what_is_known_is_not_fetched(traffic: Traffic, index_first: bool, requests: int) -> None:
+    data = long_film(index_first=index_first)
+    traffic.bucket.write("film.mp4", io.BytesIO(data), content_type="video/mp4", metadata={})
+    with traffic.bucket.open("film.mp4", head=data[:HEAD]) as file:
+        assert examine(file) == examine(io.BytesIO(data))
+    assert len(traffic.answers) <= requests
 
 
 def test_reading_all_is_one_request(traffic: Traffic) -> None:
