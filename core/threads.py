@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
+from threading import BoundedSemaphore
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -18,6 +19,10 @@ TRANSFERS_IN_FLIGHT = 8
 EXAMINATIONS_IN_FLIGHT = 2
 """Videos examined at a time: decoded frames are large, and each thread keeps its peak memory (measured for
 720x1280: 110 MB less than with eight)."""
+
+examining = BoundedSemaphore(EXAMINATIONS_IN_FLIGHT)
+"""Held by a transfer while it examines its video: in a queue of their own, videos would wait with the bytes that are
+remembered of them."""
 
 _records = ThreadPoolExecutor(16, thread_name_prefix="omnivideo-record")
 _news = ThreadPoolExecutor(16, thread_name_prefix="omnivideo-news")
@@ -55,7 +60,7 @@ async def on_transfers(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
 
 
 async def on_examinations(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Examine a video."""
+    """Decode pictures of videos that are in the store."""
     return await _run(_examinations, partial(work, *args, **kwargs))
 
 

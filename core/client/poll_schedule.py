@@ -31,11 +31,17 @@ ENOUGH = 5
 """Durations needed before `low` is known."""
 LOW = 0.1
 """Share of the remembered jobs that had ended by the time at which a new one is first polled."""
+HIGH = 0.9
+"""The same, if hardly more than a pause lies between the two: a query that comes too early costs a whole pause."""
 SCOUTS = 20
 """Jobs polled at the usual pace while none of their kind has ended. With 500 of 1,000 jobs in flight they bring 12
 queries a job down to 8 (in a first batch of 100 all at once, 16 to 10), with no added delay."""
 SELDOM = 3.0
 """The others are polled when the elapsed time has grown by this factor: at 15, 45, 135 seconds."""
+NAP = 0.06
+"""Share of the elapsed time after which they see whether one has ended: then it may be over for all."""
+SHORTEST_NAP = 1.0
+"""Seconds."""
 
 _RANDOM = Random()  # noqa: S311  # not for cryptography
 
@@ -45,6 +51,7 @@ class Durations:
 
     Attributes:
         low: seconds after which the fastest were done; None until `ENOUGH` were seen.
+        high: seconds after which nearly all were done, if `low` is known.
         scouts: jobs polled on behalf of all, as long as no duration is known.
     """
 
@@ -52,6 +59,7 @@ class Durations:
         self._latest: deque[float] = deque(maxlen=REMEMBERED)
         self._sorted: list[float] = []
         self.low: float | None = None
+        self.high = 0.0
         self.scouts: WeakSet[Watch] = WeakSet()
 
     @property
@@ -66,7 +74,7 @@ class Durations:
         self._latest.append(seconds)
         insort(self._sorted, seconds)
         if len(self._sorted) >= ENOUGH:
-            self.low = self._sorted[int(LOW * len(self._sorted))]
+            self.low, self.high = (self._sorted[int(share * len(self._sorted))] for share in (LOW, HIGH))
 
 
 @lru_cache(maxsize=256)
@@ -94,6 +102,7 @@ class Watch:
         self._running_at = 0.0
         self._estimate = 0.0
         self._hint: float | None = None
+        self._is_left_to_scouts = False
 
     def pause(self, elapsed: float) -> float:
         """Seconds from now until the next query may be due."""
@@ -103,16 +112,21 @@ class Watch:
         if self._estimate > elapsed:
             return max(min(self._estimate - elapsed, LONGEST_HINT), self._shortest)
         if self._known.low is not None and self._known.low > elapsed:
-            return max(self._known.low - elapsed, self._shortest)
+            first = self._known.high if self._known.high - self._known.low <= self._shortest else self._known.low
+            return max(first - elapsed, self._shortest)
+        if self._is_left_to_scouts:
+            return max(elapsed * NAP, SHORTEST_NAP) * (1 + spread)
         return max(min(elapsed * SHARE, LONGEST_PAUSE), self._shortest) * (1 + spread)
 
     def is_due(self, elapsed: float) -> bool:
         """Whether to poll now, or leave it to the scouts and pause again."""
         if not self._known.is_empty or self._hint is not None or self._estimate or elapsed >= SELDOM * self._asked_at:
+            self._is_left_to_scouts = False
             return True
         if len(self._known.scouts) < SCOUTS:
             self._known.scouts.add(self)
-        return self in self._known.scouts
+        self._is_left_to_scouts = self not in self._known.scouts
+        return not self._is_left_to_scouts
 
     def heard(self, elapsed: float, job: Job) -> None:
         """Record the answer to a query."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import SEEK_END
 from itertools import groupby
 
@@ -25,7 +26,7 @@ from prefect_omnivideo.core.media import probe as media
 from prefect_omnivideo.core.records.model import StoredFile, VideoRecord
 from prefect_omnivideo.core.records.repository import Records
 from prefect_omnivideo.core.storage.base import ObjectStore
-from prefect_omnivideo.core.threads import on_examinations, on_transfers
+from prefect_omnivideo.core.threads import examining, on_transfers
 from prefect_omnivideo.core.transfer.transfer import MAX_BYTES, Source, Transferred, transfer
 
 LINK_RENEWALS = 3
@@ -142,8 +143,7 @@ async def fetch_file(
         StoreError: the store refused.
     """
     metadata = {"key": record.key, "gateway": record.attempt.gateway, "task-id": record.attempt.task_id or ""}
-    moved = await on_transfers(transfer, source, store, name, max_bytes=max_bytes, metadata=metadata)
-    facts, poster, doubt = await on_examinations(_examine, store, moved, name)
+    moved, facts, poster, doubt = await on_transfers(_move, source, store, name, max_bytes, metadata)
     return StoredFile(
         name=moved.name,
         uri=store.uri(moved.name),
@@ -171,6 +171,13 @@ def _groups(job: Job, content: str | None) -> list[list[Link]]:
     return [*first, *own, *guesses.values()]
 
 
+def _move(
+    source: Source, store: ObjectStore, name: str, max_bytes: int, metadata: Mapping[str, str]
+) -> tuple[Transferred, dict[str, JsonValue], str | None, str]:
+    moved = transfer(source, store, name, max_bytes=max_bytes, metadata=metadata)
+    return moved, *_examine(store, moved, name)
+
+
 def _examine(store: ObjectStore, moved: Transferred, poster_stem: str) -> tuple[dict[str, JsonValue], str | None, str]:
     """Media facts, the name of a poster stored beside the video, and why the video is doubtful.
 
@@ -179,7 +186,7 @@ def _examine(store: ObjectStore, moved: Transferred, poster_stem: str) -> tuple[
     Raises:
         StoreError: the store has not all of the video.
     """
-    with store.open(moved.name, head=moved.head) as file:
+    with examining, store.open(moved.name, head=moved.head) as file:
         if (size := file.seek(0, SEEK_END)) != moved.size:
             raise StoreError(f"{store.uri(moved.name)} has {size} bytes in the store, of {moved.size} that were sent")
         try:

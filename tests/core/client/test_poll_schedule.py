@@ -11,6 +11,7 @@ from prefect_omnivideo.core.client.poll_schedule import (
     LONGEST_PAUSE,
     REMEMBERED,
     SCOUTS,
+    SHORTEST_NAP,
     SPREAD,
     Durations,
     Watch,
@@ -46,6 +47,12 @@ def test_the_first_query_waits_for_the_quickest_job_seen() -> None:
     known = learned(*range(100, 200))
     assert Watch(known, 5).pause(0) == 110
     assert Watch(known, 5).pause(30) == 80
+
+
+@pytest.mark.parametrize(("slowest", "first"), [(105, 105), (106, 100)])
+def test_jobs_that_take_nearly_the_same_time_are_asked_about_when_most_are_done(slowest: float, first: float) -> None:
+    known = learned(*[100.0] * 5, *[slowest] * 5)
+    assert Watch(known, 5).pause(0) == first
 
 
 def test_a_handful_of_jobs_proves_nothing() -> None:
@@ -105,6 +112,20 @@ def test_scouts_find_out_for_all() -> None:
     assert sum(watch.is_due(44) for watch in watches) == SCOUTS
     watches[0].heard(44, DONE)
     assert all(watch.is_due(44) for watch in watches), "one has ended: it may be over for all"
+
+
+def test_whoever_leaves_it_to_the_scouts_sees_soon_that_one_has_ended() -> None:
+    known = Durations()
+    watches = [Watch(known, 5, random=Random(1)) for _ in range(SCOUTS + 1)]
+    for elapsed, nap in [(6, SHORTEST_NAP), (300, 18)]:
+        for watch in watches:
+            watch.missed(elapsed, None)
+        assert [watch.is_due(elapsed) for watch in watches] == [True] * SCOUTS + [False]
+        assert watches[-1].pause(elapsed) == pytest.approx(nap, rel=SPREAD)
+        assert watches[0].pause(elapsed) >= 5 * (1 - SPREAD), "a scout asks"
+    known.add(60)
+    assert watches[-1].is_due(300)
+    assert watches[-1].pause(300) == pytest.approx(LONGEST_PAUSE, rel=SPREAD), "and it asks itself from now on"
 
 
 def test_a_scout_that_is_gone_is_replaced() -> None:
