@@ -73,7 +73,7 @@ def bench(
             print(json.dumps({"kind": kind, **row}), file=lines, flush=True)
             return row
 
-        _show("Polling, simulated: 1,000 jobs of 60 to 300 s", [write("polling", row) for row in polling()])
+        show("Polling, simulated: 1,000 jobs of 60 to 300 s", [write("polling", row) for row in polling()])
         contests: list[Row] = []
         with stage() as servers:
             for scene, count in _scenes(clips, jobs, in_flight, latencies):
@@ -82,12 +82,12 @@ def bench(
                     contest.append(write("contest", _play(servers, name, scene, count)))
                     console.print(f"{scene.name}: {name}: {contest[-1]['wall']:.0f} s")
                 title = f"{scene.name}: {count} videos, {scene.in_flight} in flight, jobs of {scene.latency:g} s"
-                _show(title, contest)
-                _show("Next to the goals", [write("goal", row) for row in goals(contest, scene)])
+                show(title, contest)
+                show("Next to the goals", [write("goal", row) for row in goals(contest, scene)])
                 contests += contest
             grown = [write("growth", _play(servers, "ours", GROWTH, size)) for size in sizes]
             if grown:
-                _show(f"Growth: ours, {GROWTH.in_flight} in flight, jobs of {GROWTH.latency:g} s", grown)
+                show(f"Growth: ours, {GROWTH.in_flight} in flight, jobs of {GROWTH.latency:g} s", grown)
     if not plot(contests, grown, target.with_suffix(".png")):
         console.print("no plot: matplotlib is not installed")
     console.print(f"results: {target}.*")
@@ -149,7 +149,7 @@ def _play(servers: Stage, name: str, scene: Scene, jobs: int) -> Row:
     }
 
 
-def _show(title: str, rows: list[Row]) -> None:
+def show(title: str, rows: list[Row]) -> None:
     table = Table(title=title, title_justify="left")
     shown = [{name: value for name, value in row.items() if name not in IN_TITLES} for row in rows]
     for name in shown[0] if shown else ():

@@ -81,7 +81,7 @@ class Stage:
     def play(self, contender: str, scene: Scene, jobs: int) -> tuple[Cost, Seen]:
         """Let a contender make so many videos; returns its cost and what the gateway saw."""
         name = f"{contender}-{jobs}-{scene.latency:g}-{time.time_ns():x}"
-        with _sandbox(scene, self.certificate) as url:
+        with sandbox(scene, self.certificate) as url:
             order = Order(
                 jobs=jobs,
                 in_flight=scene.in_flight,
@@ -137,7 +137,7 @@ def stage() -> Generator[Stage]:
 
 
 @contextlib.contextmanager
-def _sandbox(scene: Scene, certificate: Certificate) -> Generator[str]:
+def sandbox(scene: Scene, certificate: Certificate) -> Generator[str]:
     """A new sandbox."""
     settings = f"latency={scene.latency}"
     settings += f", clips={str(scene.clips)!r}" if scene.clips else ""
