@@ -51,7 +51,7 @@ def bench(
     """Print the simulation of the polling, the contests, the ratios to the goals, and the growth.
 
     Real clips are of 1080p and 720p, 5 to 10 MB, with sound: into S3 by http and by https, and into a folder by https.
-    Toy clips are a few kilobytes.
+    Toy clips are a few kilobytes, into a folder and into S3, by http.
 
     Args:
         jobs: Toy clips per contender, and twice the real clips.
@@ -102,6 +102,7 @@ def _scenes(kind: str, jobs: int, in_flight: int, latencies: list[float]) -> Ite
         yield real._replace(name="real clips by https into a folder", is_https=True, is_local=True), max(1, jobs // 2)
     if kind != "real":
         for latency in latencies:
+            yield Scene("toy clips into a folder", in_flight, latency, is_local=True), jobs
             yield Scene("toy clips into S3", in_flight, latency), jobs
 
 
