@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 # Each of the many processes of tests and checks would compile Prefect anew: half of its start.
 export PYTHONDONTWRITEBYTECODE =
+# Tests write thousands of records that must reach the disk, each in milliseconds: in memory they are there at once.
+MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "TMPDIR=" $$6 }')
 # A new file in the package means a new link in the strict editable install.
 FILES := $(VENV)/.files
 
@@ -40,10 +42,10 @@ check:
 # flow runs starting at once, the Prefect server of the deployments did not answer for minutes.
 test: setup
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/pytest -n 2 --no-loadscope-reorder --durations=25
+	@$(MEMORY) $(BIN)/pytest -n 2 --no-loadscope-reorder --durations=25
 
 unit: setup
-	@$(BIN)/pytest -q -n 2 --no-loadscope-reorder -m "not server"
+	@$(MEMORY) $(BIN)/pytest -q -n 2 --no-loadscope-reorder -m "not server"
 
 lint: setup
 	@$(BIN)/ruff format --check .
