@@ -25,9 +25,11 @@ async def balance_of(account: Account) -> Amount | None:
     gateway = account.gateway
     if gateway.balance_path:
         answer = await get_json(account, gateway.check_path, with_key=True)
-        left = first_number(answer, (gateway.balance_path,)) if isinstance(answer, dict) else None
-        # Told in the gateway's own unit, whatever the credentials say of the bill.
-        return None if left == _UNLIMITED else amount_of(left, get_gateway(gateway.name).currency)
+        if not isinstance(answer, dict) or answer.get("unlimited_quota") is True:
+            return None
+        left = first_number(answer, (gateway.balance_path,))
+        # Told in the gateway's own unit, whatever the credentials say of the bill. Below zero is overdrawn.
+        return None if left in (None, _UNLIMITED) else amount_of(max(0, left), get_gateway(gateway.name).currency)
     if not gateway.has_price_page:
         return None
     return await _of_key(account) or await _of_billing(account)
@@ -60,9 +62,39 @@ def difference(account: str, before: Amount, after: Amount, costs: Sequence[Amou
 
 async def quota_per_dollar(account: Account) -> Decimal:
     """How much quota of a new-api gateway one US dollar is."""
-    status = await get_json(account, "/api/status")
-    told = first_number(status, ("data.quota_per_unit",)) if isinstance(status, dict) else None
-    return Decimal(str(told)) if told and told > 0 else _QUOTA_PER_DOLLAR
+    return _quota_per_dollar(await _status(account))
+
+
+async def _status(account: Account) -> dict[str, JsonValue]:
+    """What the gateway's own page tells of its units; empty if there is none."""
+    answer = await get_json(account, "/api/status")
+    told = answer.get("data") if isinstance(answer, dict) else None
+    return told if isinstance(told, dict) else {}
+
+
+def _quota_per_dollar(status: dict[str, JsonValue]) -> Decimal:
+    return _positive(status, "quota_per_unit") or _QUOTA_PER_DOLLAR
+
+
+def _shown_per_dollar(status: dict[str, JsonValue]) -> Decimal | None:
+    """How much of what the billing pages show one US dollar is: they show what the site does, whatever they call it.
+
+    None if that is not known.
+    """
+    match status.get("quota_display_type"):
+        case "CNY":
+            return _positive(status, "usd_exchange_rate")
+        case "TOKENS":
+            return _quota_per_dollar(status)
+        case None if status.get("display_in_currency") is False:  # older versions
+            return _quota_per_dollar(status)
+        case _:
+            return Decimal(1)
+
+
+def _positive(status: dict[str, JsonValue], name: str) -> Decimal | None:
+    told = first_number(status, (name,))
+    return Decimal(str(told)) if told and told > 0 else None
 
 
 async def _of_key(account: Account) -> Amount | None:
@@ -77,16 +109,17 @@ async def _of_key(account: Account) -> Amount | None:
 
 
 async def _of_billing(account: Account) -> Amount | None:
-    """By the two pages in the shape of OpenAI's old ones: a limit in US dollars, and what was used in cents."""
+    """By the two pages in the shape of OpenAI's old ones: a limit, and what was used in hundredths of its unit."""
     limit = await get_json(account, "/v1/dashboard/billing/subscription", with_key=True)
     granted = first_number(limit, ("hard_limit_usd",)) if isinstance(limit, dict) else None
-    if granted is None or granted >= _NO_LIMIT:
+    if granted is None or granted == _NO_LIMIT:
         return None
     usage = await get_json(account, "/v1/dashboard/billing/usage", with_key=True)
     used = first_number(usage, ("total_usage",)) if isinstance(usage, dict) else None
-    if used is None:
+    per_dollar = _shown_per_dollar(await _status(account))
+    if used is None or per_dollar is None:
         return None
-    return amount_of(max(Decimal(0), Decimal(str(granted)) - Decimal(str(used)) / 100), "USD")
+    return amount_of(max(Decimal(0), Decimal(str(granted)) - Decimal(str(used)) / 100) / per_dollar, "USD")
 
 
 _NO_LIMIT = 100_000_000

@@ -28,6 +28,8 @@ async def test_the_balance_of_the_sandbox_is_read(gateway: str) -> None:
 KEY, STATUS = "/api/usage/token/", "/api/status"
 LIMIT, USED = "/v1/dashboard/billing/subscription", "/v1/dashboard/billing/usage"
 
+BILLED: dict[str, JsonValue] = {LIMIT: {"hard_limit_usd": 20}, USED: {"total_usage": 200}}
+
 
 def usage(**facts: Any) -> dict[str, Any]:
     return {"code": True, "data": {"total_available": 250_000, "unlimited_quota": False, **facts}}
@@ -48,6 +50,15 @@ def usage(**facts: Any) -> dict[str, Any]:
         ({LIMIT: {"hard_limit_usd": 20}}, "None"),
         ({LIMIT: {"hard_limit_usd": 100_000_000}, USED: {"total_usage": 5}}, "None"),
         ({LIMIT: [1], USED: None}, "None"),
+        # These two pages show what the site shows, in a field whose name says dollars.
+        ({**BILLED, STATUS: {"data": {"quota_display_type": "USD", "usd_exchange_rate": 7.3}}}, "18.00 USD"),
+        ({**BILLED, STATUS: {"data": {"quota_display_type": "CUSTOM", "usd_exchange_rate": 7.3}}}, "18.00 USD"),
+        ({**BILLED, STATUS: {"data": {"quota_display_type": "CNY", "usd_exchange_rate": 7.2}}}, "2.50 USD"),
+        ({**BILLED, STATUS: {"data": {"quota_display_type": "CNY"}}}, "None"),
+        ({**BILLED, STATUS: {"data": {"quota_display_type": "TOKENS", "quota_per_unit": 10}}}, "1.80 USD"),
+        ({**BILLED, STATUS: {"data": {"display_in_currency": False, "quota_per_unit": 10}}}, "1.80 USD"),
+        ({**BILLED, STATUS: {"data": {"display_in_currency": True, "quota_per_unit": 10}}}, "18.00 USD"),
+        ({**BILLED, STATUS: {"success": False, "message": "busy"}}, "18.00 USD"),
         ({}, "None"),
     ],
 )
@@ -62,12 +73,24 @@ async def test_a_balance_is_read_from_the_pages_there_are(
     assert str(await balance_of(credentials(sandbox, "sora").account())) == left
 
 
-@pytest.mark.parametrize(("told", "left"), [(-1, "None"), (0, "0.00 USD"), ("a lot", "None"), (1e99, "None")])
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ({"remain_balance": -1}, "None"),
+        ({"remain_balance": 3, "unlimited_quota": True}, "None"),
+        ({"remain_balance": "3", "unlimited_quota": False}, "3.00 USD"),
+        ({"remain_balance": 0}, "0.00 USD"),
+        ({"remain_balance": -0.25}, "0.00 USD"),  # overdrawn
+        ({"remain_balance": "a lot"}, "None"),
+        ({"remain_balance": 1e99}, "None"),
+        ({"message": "busy"}, "None"),
+    ],
+)
 async def test_apimart_tells_that_there_is_no_limit(
-    told: JsonValue, left: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    told: dict[str, JsonValue], left: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def get_json(account: Account, path: str, *, with_key: bool = False) -> JsonValue:
-        return {"success": True, "remain_balance": told}
+        return {"success": True, **told}
 
     monkeypatch.setattr(balance, "get_json", get_json)
     assert str(await balance_of(credentials(sandbox, "apimart").account())) == left
