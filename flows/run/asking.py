@@ -21,6 +21,7 @@ FLOWS_THAT_ASK = [
     "Generate videos",
     "Generate videos from a sheet",
     "Generate sharded",
+    "Generate sequence",
     "Compare accounts",
 ]
 
