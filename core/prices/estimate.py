@@ -87,6 +87,7 @@ class AccountTotal:
         amounts: what those with a known price cost together, one amount for each unit.
         learned: the part of it that is only derived from what earlier videos did cost.
         unknown: how many have no known price; their cost comes on top.
+        id: of the account; several may have the same name.
     """
 
     account: str
@@ -94,6 +95,7 @@ class AccountTotal:
     amounts: tuple[Amount, ...]
     learned: tuple[Amount, ...]
     unknown: int
+    id: str = ""
 
     def __str__(self) -> str:
         """Such as "12.50 USD for 40 videos on account prod, 2.50 USD of it only by earlier videos; 3 more unknown"."""
@@ -108,7 +110,7 @@ class AccountTotal:
         return ", ".join(parts)
 
 
-def total_of(account: str, estimates: Iterable[Estimate]) -> AccountTotal:
+def total_of(account: str, estimates: Iterable[Estimate], account_id: str = "") -> AccountTotal:
     """The sum of estimates on one account."""
     given: Sequence[Estimate] = tuple(estimates)
     return AccountTotal(
@@ -117,4 +119,5 @@ def total_of(account: str, estimates: Iterable[Estimate]) -> AccountTotal:
         amounts=total(each.amount for each in given if each.amount),
         learned=total(each.amount for each in given if each.amount and each.source is Source.LEARNED),
         unknown=sum(each.amount is None for each in given),
+        id=account_id,
     )

@@ -27,21 +27,16 @@ class Outlook(NamedTuple):
 
     @property
     def accounts(self) -> frozenset[str]:
-        """Names of the accounts that may be charged."""
-        return frozenset(each.account for totals in self.shares for each in totals)
+        """Ids of the accounts that may be charged."""
+        return frozenset(each.id for totals in self.shares for each in totals)
 
-    def most(self, account: str) -> tuple[Amount, ...]:
-        """What the account is charged at most, by what is known of prices."""
-        mine = (each for totals in self.shares for each in totals if each.account == account)
-        return total(amount for each in mine for amount in each.amounts)
-
-    def least(self, account: str) -> tuple[Amount, ...]:
+    def least(self, account_id: str) -> tuple[Amount, ...]:
         """What the account is charged at least: for videos that no other account supports."""
         return total(
             amount
             for totals in self.shares
             for amount in totals[0].amounts
-            if len(totals) == 1 and totals[0].account == account
+            if len(totals) == 1 and totals[0].id == account_id
         )
 
     def lines(self) -> tuple[str, ...]:
@@ -64,7 +59,9 @@ def outlook(requests: Iterable[Sequence[tuple[Account, VideoRequest]]], book: Pr
     return Outlook(
         tuple(
             tuple(
-                total_of(same[0][0].name, [estimate(request, account, book) for account, request in same])
+                total_of(
+                    same[0][0].name, [estimate(request, account, book) for account, request in same], same[0][0].id
+                )
                 for same in zip(*members, strict=True)
             )
             for names, members in shares.items()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from prefect.runtime import flow_run
 
 from prefect_omnivideo.blocks.credentials import GatewayCredentials
+from prefect_omnivideo.core.client.account import Account
 from prefect_omnivideo.core.errors import refuse
 from prefect_omnivideo.core.jobs.persist import Log
 from prefect_omnivideo.core.money.amount import Amount
@@ -15,9 +16,10 @@ from prefect_omnivideo.core.prices.estimate import AccountPrices, Estimate, Pric
 from prefect_omnivideo.core.prices.learned import learn_costs
 from prefect_omnivideo.core.prices.outlook import Outlook, outlook
 from prefect_omnivideo.core.records.compact import PackedRecords
-from prefect_omnivideo.core.records.repository import Records, name_in
+from prefect_omnivideo.core.records.repository import Records, name_in, record_name
 from prefect_omnivideo.core.request import VideoRequest
 from prefect_omnivideo.core.routes.dropping import sent_to, ways
+from prefect_omnivideo.core.routes.fallback import may_submit
 from prefect_omnivideo.core.routes.order import Accounts
 from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.core.threads import on_records
@@ -61,7 +63,7 @@ async def announce_spending(
     batch: str,
     log: Log,
 ) -> Announced:
-    """Log what those videos will cost that the batch has no record of yet, and the balance, by account.
+    """Log what those videos will cost that the run may submit, and the balance, by account.
 
     A shard says nothing: the run that started it has, for the whole sheet.
 
@@ -75,13 +77,10 @@ async def announce_spending(
         return Announced()
     found = Outlook()
     with only_shows("the estimate of the cost"):
-        names = await on_records(records.names, batch)
         known = [account.account() for account in accounts]
-        pairs = [
-            ways(request, [known[index] for index in sorted(of)])
-            for request, of in zip(wanted, accounts_of, strict=True)
-            if name_in(batch, request) not in names
-        ]
+        makers = [[known[index] for index in sorted(of)] for of in accounts_of]
+        done = await on_records(settled_keys, records, batch, wanted, makers)
+        pairs = [ways(request, able) for request, able in zip(wanted, makers, strict=True) if request.key not in done]
         found = await on_records(outlook, pairs, book)
     lines = [f"about to spend {line}" for line in found.lines()]
     balances, short = await balances_before(accounts, found)
@@ -96,6 +95,24 @@ async def announce_spending(
     return Announced((*lines, *short.values()), balances)
 
 
+def settled_keys(
+    records: Records, batch: str, wanted: Sequence[VideoRequest], makers: Sequence[Sequence[Account]]
+) -> frozenset[str]:
+    """Keys of the videos that the batch has and submits to none of their accounts again.
+
+    One whose record cannot be read is among them.
+    """
+    names = {name_in(batch, request): able for request, able in zip(wanted, makers, strict=True)}
+    has = records.names(batch)
+    here = names.keys() & has
+    again = {
+        record.key
+        for record in (records.batch(batch, lambda _: None, besides=has - here) if here else ())
+        if any(may_submit(record, account) for account in names.get(record_name(record), ()))
+    }
+    return frozenset(request.key for request in wanted if name_in(batch, request) in has) - again
+
+
 async def balances_before(
     accounts: Sequence[GatewayCredentials], expected: Outlook
 ) -> tuple[dict[str, Amount], dict[str, str]]:
@@ -103,10 +120,10 @@ async def balances_before(
     balances: dict[str, Amount] = {}
     short: dict[str, str] = {}
     with only_shows("the balances"):
-        balances = await balances_of(each.account() for each in accounts if each.account_name in expected.accounts)
+        balances = await balances_of(each.account() for each in accounts if each.account_id in expected.accounts)
         for account_id, left in balances.items():
             name = name_of(account_id)
-            needed = next((each for each in expected.least(name) if each.unit == left.unit), None)
+            needed = next((each for each in expected.least(account_id) if each.unit == left.unit), None)
             if needed and left.value < needed.value:
                 short[account_id] = f"account {name} has {left} left, and this run is about to spend {needed} on it"
     return balances, short

@@ -8,11 +8,11 @@ from prefect_omnivideo.blocks import APIMartCredentials
 from prefect_omnivideo.core.errors import BudgetReachedError, OmniVideoError
 from prefect_omnivideo.core.records.compact import PackedRecords, pack
 from prefect_omnivideo.core.records.model import VideoRecord, new_record
-from prefect_omnivideo.core.records.repository import Records
+from prefect_omnivideo.core.records.repository import Records, name_in
 from prefect_omnivideo.core.reports.approval import Answer, Approval, Decision
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.request import VideoRequest
-from prefect_omnivideo.flows.run import approval, ending, verdict
+from prefect_omnivideo.flows.run import approval, ending, spending, verdict
 from prefect_omnivideo.flows.run.asking import Answered, Question
 from prefect_omnivideo.flows.run.budgets import Work
 from prefect_omnivideo.flows.run.ending import BatchFailedError, BatchIncompleteError, BatchStoppedError
@@ -90,7 +90,13 @@ def test_what_the_batch_has_needs_no_approval() -> None:
     keys = [request.key for request in requests]
     assert approval._missing(records, "b", work, keys, []) == {keys[0], keys[3]}
     named = [f"{of}/{key}" for of, key in zip("bxbbb", keys, strict=True)]
+    able = [[account.account()]] * len(requests)
+    assert spending.settled_keys(records, "b", requests, able) == {keys[1], keys[2], keys[4]}, "what a run tells"
+    assert spending.settled_keys(records, "b", requests[3:4], [[]]) == {keys[3]}, "no account may make it"
     assert approval._missing(records, "b", work, named, ["b", "x"]) == {named[0], named[1], named[3]}, "x has none"
+    broken = VideoRequest(prompt="broken")
+    records.store.create(name_in("b", broken), b"no record")
+    assert spending.settled_keys(records, "b", [broken], able[:1]) == {broken.key}, "it is not submitted"
 
 
 @pytest.fixture

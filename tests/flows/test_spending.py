@@ -181,6 +181,12 @@ async def test_less_balance_than_the_estimate_is_said_and_refused_when_asked_for
         await generate_videos(["two", "three"], credentials(sandbox, "apimart", **settings), store, batch="bold")
         assert "account apimart has 0.50 USD left, and this run is about to spend 2.00 USD on it" in caplog.text
         assert len(sandbox.jobs()) == 3
+        # What was rejected is submitted again, and so is in the estimate of the next run.
+        again = ["[fault:no-balance] five"]
+        with pytest.raises(BatchFailedError):
+            await generate_videos(again, credentials(sandbox, "apimart", **settings), store, batch="rejected")
+        with pytest.raises(RequestError, match=r"has 0\.00 USD left, and this run is about to spend 1\.00 USD on it"):
+            await generate_videos(again, careful, store, batch="rejected")
 
 
 async def test_a_balance_that_costs_do_not_explain_is_said_and_nothing_fails(

@@ -1,5 +1,6 @@
 """Estimates: the best source that has a price, and the kind of video that a gateway will understand."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -76,8 +77,16 @@ def test_each_account_has_its_own_prices_and_its_own_share() -> None:
     book = {"apimart/other": AccountPrices(prices("2 USD")), "apimart/prod": AccountPrices(prices("1 USD"))}
     found = outlook([[(each, REQUEST) for each in accounts] for accounts in ([prod, other], [prod], [other], [])], book)
     assert found.videos == 3
-    assert [told(found.most(name)) for name in ("prod", "other")] == ["2.00 USD", "4.00 USD"]
-    assert [told(found.least(name)) for name in ("prod", "other")] == ["1.00 USD", "2.00 USD"]
+    assert [told(found.least(f"apimart/{name}")) for name in ("prod", "other")] == ["1.00 USD", "2.00 USD"]
+    assert found.accounts == {"apimart/prod", "apimart/other"}
+
+
+def test_accounts_of_one_name_are_two_accounts() -> None:
+    one = account()
+    two = replace(one, gateway=get_gateway("jimmyai"))
+    book = {one.id: AccountPrices(prices("1 USD")), two.id: AccountPrices(prices("2 USD"))}
+    found = outlook([[(each, VideoRequest(prompt="x"))] for each in (one, two)], book)
+    assert [told(found.least(each.id)) for each in (one, two)] == ["1.00 USD", "2.00 USD"]
 
 
 def test_unknown_says_why() -> None:
