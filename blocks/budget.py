@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, Self
 
 from prefect.blocks.core import Block
@@ -67,11 +67,11 @@ class VideoBudget(Block):
             raise ValueError("the budget limits nothing: give an amount such as 20 USD, a number of videos, or both")
         return self
 
-    def budget(self, ceiling: Decimal = Decimal(0)) -> Budget:
+    def budget(self, prices: Iterable[Amount] = ()) -> Budget:
         """The budget.
 
         Args:
-            ceiling: what a video of unknown price counts as, in the unit of the amount.
+            prices: the highest of them is what a video of unknown price counts as.
 
         Raises:
             RequestError: the block was never saved: it has no name under which its use could be kept.
@@ -79,5 +79,4 @@ class VideoBudget(Block):
         name = self._block_document_name
         if not name:
             raise refuse("budgets", "a budget was never saved", "a saved VideoBudget block", subject="parameters")
-        limit = Limit(Amount.parse(self.amount) if self.amount else None, self.videos or None, ceiling)
-        return of_block(name, limit, self.period, self.accounts)
+        return of_block(name, Limit.of(self.amount, self.videos, prices), self.period, self.accounts)

@@ -14,7 +14,7 @@ from prefect_omnivideo.core.budget.holding import Holding
 from prefect_omnivideo.core.budget.ledger import Ledger
 from prefect_omnivideo.core.budget.purse import Purse
 from prefect_omnivideo.core.budget.ticket import Ticket
-from prefect_omnivideo.core.budget.usage import ZERO, Usage
+from prefect_omnivideo.core.budget.usage import UNASSUMED, ZERO, Usage
 from prefect_omnivideo.core.errors import BudgetReachedError, Problem, RequestError, StoreError
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import now
@@ -53,14 +53,20 @@ class Spending:
         """Open the ledgers.
 
         Raises:
-            RequestError: something is recorded in another unit than that of the limit; nothing was submitted.
+            RequestError: something is recorded in another unit than that of the limit, or at an unknown price that
+                counts as nothing known; nothing was submitted.
             StoreError: a ledger cannot be read or written; nothing was submitted.
         """
         problems: list[Problem] = []
         for budget in self.budgets:
-            page = await on_records(self._ledger(budget).open)
+            used = (await on_records(self._ledger(budget).open)).total()
             unit = budget.limit.amount.unit if budget.limit.amount else None
-            others = {name: value for name, value in page.total().amounts.items() if unit and name != unit}
+            others = {name: value for name, value in used.amounts.items() if unit and name != unit}
+            if unit and used.unpriced and budget.limit.ceiling == UNASSUMED:
+                rule = f"{budget} has recorded {used}, and no price may be assumed"
+                problems.append(
+                    Problem(budget.field, rule, "unknown_price: highest and a known price, or a new budget")
+                )
             problems += [
                 Problem(budget.field, f"{budget} has recorded {Amount(value=value, unit=name)}", f"an amount in {name}")
                 for name, value in others.items()

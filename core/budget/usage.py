@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -70,6 +71,8 @@ class Usage(BaseModel):
 
 
 ZERO = Usage()
+UNASSUMED = Decimal("Infinity")
+"""What a video of unknown price counts as if nothing may be assumed: no amount has room for it."""
 
 
 class Limit(NamedTuple):
@@ -77,8 +80,19 @@ class Limit(NamedTuple):
 
     amount: Amount | None = None
     videos: int | None = None
-    ceiling: Decimal = NOTHING
+    ceiling: Decimal = UNASSUMED
     """What a video of unknown price counts as, in the unit of the amount."""
+
+    @classmethod
+    def of(cls, amount: str, videos: int, prices: Iterable[Amount] = ()) -> Limit:
+        """The limit that somebody typed, an empty text and 0 being none.
+
+        Args:
+            prices: the highest of them that is in the unit of the amount is what a video of unknown price counts as.
+        """
+        money = Amount.parse(amount) if amount else None
+        known = (price.value for price in prices if money and price.unit == money.unit)
+        return cls(money, videos or None, max(known, default=UNASSUMED))
 
     def fits(self, usage: Usage) -> bool:
         """Whether the limit holds for this total."""
@@ -88,16 +102,19 @@ class Limit(NamedTuple):
 
     def times(self, price: Usage, used: Usage, most: int) -> int:
         """How many times `price` fits beside what is used, at most `most`."""
+        if not self.fits(used):
+            return 0
         found = most
         if self.videos is not None and price.videos:
             found = min(found, (self.videos - used.videos) // price.videos)
         if self.amount is not None and (each := self._money(price)):
             found = min(found, int((self.amount.value - self._money(used)) // each))
-        return max(0, found) if self.fits(used) else 0
+        return found
 
     def _money(self, usage: Usage) -> Decimal:
         assert self.amount is not None
-        return usage.amounts.get(self.amount.unit, NOTHING) + usage.unpriced * self.ceiling
+        known = usage.amounts.get(self.amount.unit, NOTHING)
+        return known + usage.unpriced * self.ceiling if usage.unpriced else known
 
     def __str__(self) -> str:
         videos = None if self.videos is None else f"{self.videos} video{'' if self.videos == 1 else 's'}"

@@ -143,6 +143,10 @@ class PriceList(BaseModel):
             first[price.conditions] = number
         return self
 
+    def amounts(self) -> Iterator[Amount]:
+        """What videos cost by it, each line for its longest video; none where that has no bound."""
+        return filter(None, (price.amount(price.max_seconds) for price in self.prices))
+
     def quote(self, kind: Kind) -> Quote:
         """The price of a video. If it depends on what the request leaves open, there is none."""
         candidates: list[Price] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from decimal import Decimal
 from typing import Annotated, Literal, NamedTuple
 
 from prefect.logging import get_run_logger
@@ -47,9 +46,9 @@ class Terms(NamedTuple):
         """Whether there is a limit on money."""
         return bool(self.max_cost or any(budget.amount for budget in self.budgets))
 
-    def limit(self, ceiling: Decimal) -> Limit:
-        """That of the batch."""
-        return Limit(Amount.parse(self.max_cost) if self.max_cost else None, self.max_videos or None, ceiling)
+    def limit(self, prices: Iterable[Amount]) -> Limit:
+        """That of the batch; see `Limit.of`."""
+        return Limit.of(self.max_cost, self.max_videos, prices)
 
 
 class Work(NamedTuple):
@@ -143,8 +142,8 @@ async def used_of(terms: Terms, batch: str, records: Records) -> tuple[str, ...]
 
 
 def _budgets(terms: Terms, batch: str, records: Records, highest: Mapping[str, Amount]) -> list[Budget]:
-    ceiling = max((amount.value for amount in highest.values()), default=Decimal(0))
-    own, shared = of_batch(terms.whole or batch, terms.limit(ceiling)), [each.budget(ceiling) for each in terms.budgets]
+    known = highest.values()
+    own, shared = of_batch(terms.whole or batch, terms.limit(known)), [each.budget(known) for each in terms.budgets]
     # The records of a batch tell what it used before it had a ledger; those of several have one from the first run on.
     if terms.whole or terms.max_cost or terms.max_videos or Ledger(records.store, own.ledger).exists():
         return [own, *shared]
@@ -172,10 +171,14 @@ def _amount(
 
 
 def _highest(terms: Terms, work: Iterable[Work], book: PriceBook) -> dict[str, Amount]:
-    """The highest known price of each account, of a video of this run or of an earlier one, if it is to be assumed."""
+    """The highest known price of each account, if it is to be assumed: of its own list, of earlier videos, of this run.
+
+    Not of the gateway's public list, which names hundreds of models of all kinds.
+    """
     if not terms.has_amount or terms.unknown_price == "stop":
         return {}
     known = [(name, quote.amount) for name, prices in book.items() for quote in prices.learned.values()]
+    known += [(name, amount) for name, prices in book.items() if prices.listed for amount in prices.listed.amounts()]
     known += [
         (account.account_id, expected.amount)
         for request, accounts in work

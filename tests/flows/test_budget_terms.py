@@ -28,6 +28,15 @@ LISTED, DEARER, UNLISTED = (VideoRequest(prompt="x", resolution=each) for each i
 LIST = PriceList.model_validate(
     {"prices": [{"resolution": "720p", "per_video": "0.40 USD"}, {"resolution": "1080p", "per_video": "0.80 USD"}]}
 )
+OTHERS = PriceList.model_validate(
+    {
+        "prices": [
+            {"model": "a", "per_video": "0.90 USD"},
+            {"model": "b", "max_seconds": 10, "per_second": "0.20 USD"},
+            {"model": "c", "per_second": "9 USD"},
+        ]
+    }
+)
 LEARNED = {Kind("a"): Quote(Amount.parse("0.70 USD")), Kind("b"): Quote(Amount.parse("0.50 USD"))}
 WORK = [Work(request, [ACCOUNT]) for request in (LISTED, DEARER, UNLISTED)]
 COST = Terms(max_cost="2 USD")
@@ -43,6 +52,8 @@ def usd(text: str) -> dict[str, Amount]:
         (COST, AccountPrices(LIST), usd("0.80")),
         (COST, AccountPrices(LIST, learned=LEARNED), usd("0.80")),
         (COST, AccountPrices(learned=LEARNED), usd("0.70")),
+        (COST, AccountPrices(OTHERS, learned=LEARNED), usd("2.00")),  # of models that the run has no videos of
+        (COST, AccountPrices(gateway=OTHERS), {}),  # a public list names models of all kinds
         (COST, AccountPrices(), {}),
         (Terms(budgets=[VideoBudget(amount="2 USD")]), AccountPrices(LIST), usd("0.80")),
         (COST._replace(unknown_price="stop"), AccountPrices(LIST), {}),
@@ -120,6 +131,7 @@ async def test_a_video_is_reserved_unless_it_was_submitted_before() -> None:
 
 
 def test_a_video_of_unknown_price_counts_as_the_highest_of_all_accounts() -> None:
-    highest = {"one": Amount.parse("0.40 USD"), "two": Amount.parse("0.90 USD")}
-    (own,) = budgets._budgets(COST, "b", Records(MemoryStore()), highest)
+    highest = {"one": "0.40 USD", "two": "0.90 USD", "three": "30 credits"}
+    known = {name: Amount.parse(text) for name, text in highest.items()}
+    (own,) = budgets._budgets(COST, "b", Records(MemoryStore()), known)
     assert own.limit.ceiling == Decimal("0.90")

@@ -48,6 +48,9 @@ CEILING = Limit(usd("1"), ceiling=Decimal("0.50"))
         (CEILING, UNPRICED * 2, ONE, 0),
         (CEILING, UNPRICED * 3, FREE, 0),
         (Limit(videos=3), UNPRICED, UNPRICED, 2),
+        (MONEY, ZERO, UNPRICED, 0),  # no price may be assumed, and nothing is no price
+        (MONEY, UNPRICED, ONE, 0),
+        (MONEY, UNPRICED, FREE, 0),
         (NO_LIMIT, ONE * 100, ONE, 7),
     ],
 )

@@ -274,6 +274,31 @@ async def test_a_ledger_in_another_unit_is_refused() -> None:
         pass
 
 
+async def test_what_was_made_at_an_unknown_price_is_not_counted_as_nothing() -> None:
+    store = MemoryStore()
+    Ledger(store, "b/budget.json", lambda: Usage.of(None)).open()
+    with pytest.raises(
+        RequestError, match=r"max_cost: .*has recorded 1 video \(1 at an unknown price\), and no price may"
+    ):
+        await spending(store, of_batch("b", Limit(Amount.parse("9 USD")))).__aenter__()
+    for limit in (
+        FOUR,
+        Limit(Amount.parse("9 USD"), ceiling=Decimal(0)),
+        Limit(Amount.parse("9 USD"), ceiling=Decimal(1)),
+    ):
+        async with spending(store, of_batch("b", limit)):
+            pass
+
+
+async def test_a_cheaper_video_is_asked_for_though_a_dearer_one_was_refused_just_now() -> None:
+    mine = Purse(
+        Ledger(MemoryStore(), "b/budget.json"), Limit(Amount.parse("1 USD")), None, "b", Records(MemoryStore())
+    )
+    dear, cheap = Usage.of(Amount.parse("2 USD")), Usage.of(Amount.parse("1 USD"))
+    assert await mine.take(dear) is None
+    assert await mine.take(cheap)
+
+
 async def test_nothing_is_reserved_at_the_end_of_a_period(monkeypatch: pytest.MonkeyPatch) -> None:
     """It might be sent in the next one."""
     time, slept = [datetime(2026, 1, 31, 23, 59, 51, tzinfo=UTC)], list[float]()
