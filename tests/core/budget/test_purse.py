@@ -121,7 +121,7 @@ def test_a_process_that_slept_too_long_sends_nothing_under_its_old_lease() -> No
         assert await other.opens(ONE)
         time[0] += 2 * purses.LEASE_SECONDS
         assert await other.opens(ONE)
-        await sleeper.close()
+        assert await sleeper.take(ONE) is sleeper.holding, "under a new lease"
         assert holding.lost
         assert sleeper.holding is not holding
 

@@ -290,6 +290,62 @@ async def test_what_was_made_at_an_unknown_price_is_not_counted_as_nothing() -> 
             pass
 
 
+@pytest.mark.parametrize(
+    ("after", "news", "due"),
+    [
+        (20.1, "", True),  # else it expires, and others count it
+        (19.9, "", False),
+        (2.1, "spent", True),
+        (1.9, "spent", False),
+        (2.1, "sure", True),  # nothing is taken or given back, but less of it may be
+        (2.1, "unused", True),
+        (1.9, "unused", False),
+    ],
+)
+async def test_a_lease_is_renewed_in_time_and_what_changed_is_told_soon(after: float, news: str, *, due: bool) -> None:
+    time, store = [0.0], MemoryStore()
+    mine = Purse(Ledger(store, "b/budget.json"), Limit(videos=1), None, "b", Records(store), lambda: time[0])
+    assert not mine._is_due(), "nobody knows of it"
+    held = await mine.take(ONE)
+    assert held
+    match news:
+        case "spent":
+            held.decide(ONE, Usage.of(COST))
+        case "sure":
+            held.decide(ONE, ONE)
+        case "unused":
+            held.release(ONE)
+        case _:
+            pass
+    time[0] = after
+    assert mine._is_due() is due
+
+
+async def test_what_others_wrote_about_a_lease_is_not_settled_over() -> None:
+    """A write that was cut off by the end of the run may reach the store after its last one."""
+    mine = Purse(Ledger(MemoryStore(), "b/budget.json"), FOUR, None, "b", Records(MemoryStore()))
+    held = await mine.take(ONE)
+    assert held
+    held.decide(ONE, ONE)
+    held.unsettled = 0
+    page = await mine._write()
+    (entry,) = page.entries.values()
+    later = page.having(held.id, entry.model_copy(update={"beat": "later", "held": ONE * 3}))
+    assert mine._end(entry)(later) is later
+    assert mine._end(entry)(page).settled == ONE
+
+
+async def test_many_uncertain_shares_are_counted_again_when_a_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purses, "MOST_UNCERTAIN", 2)
+    store = MemoryStore()
+    ledger = Ledger(store, "b/budget.json")
+    old = Entry(batch="b", held=ONE, sure=ONE, seconds=60, ends_at=now(), beat="1", ended=True)
+    for number, left in ((2, 2), (3, 0)):
+        ledger.change(lambda page, number=number: Page(entries=dict.fromkeys(map(str, range(number)), old)))
+        page = await Purse(ledger, FOUR, None, "b", Records(store)).close()
+        assert len(page.entries) == left
+
+
 async def test_a_cheaper_video_is_asked_for_though_a_dearer_one_was_refused_just_now() -> None:
     mine = Purse(
         Ledger(MemoryStore(), "b/budget.json"), Limit(Amount.parse("1 USD")), None, "b", Records(MemoryStore())
