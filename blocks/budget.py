@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar, Literal, Self
 
 from prefect.blocks.core import Block
 from pydantic import Field, field_validator, model_validator
 
 from prefect_omnivideo.blocks.home import documentation, logo
+from prefect_omnivideo.blocks.saved import saved_names
 from prefect_omnivideo.core.budget.budget import Budget, of_block
 from prefect_omnivideo.core.budget.usage import Limit
 from prefect_omnivideo.core.errors import refuse
+from prefect_omnivideo.core.gateways.registry import gateway_names
 from prefect_omnivideo.core.money.amount import Amount
 
 AMOUNT_OR_EMPTY = r"^(\d{1,12}(\.\d{1,12})? ([A-Z]{3}|credits))?$"
@@ -66,6 +68,15 @@ class VideoBudget(Block):
         if not self.amount and not self.videos:
             raise ValueError("the budget limits nothing: give an amount such as 20 USD, a number of videos, or both")
         return self
+
+    async def missing_accounts(self, known: Collection[str] = ()) -> list[str]:
+        """Names in `accounts` under which no block is saved: nothing would count towards the budget.
+
+        Args:
+            known: names of accounts that exist, saved or not.
+        """
+        unknown = set(self.accounts) - set(known) - set(gateway_names())
+        return sorted(unknown - await saved_names()) if unknown else []
 
     def budget(self, prices: Iterable[Amount] = ()) -> Budget:
         """The budget.

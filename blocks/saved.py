@@ -18,6 +18,8 @@ from pydantic import ValidationError
 
 from prefect_omnivideo.core.errors import OmniVideoError
 
+_PAGE = 100
+"""Blocks that are listed at a time: less than Prefect's limit."""
 Reference = Mapping[str, str] | str | UUID
 """How a flow parameter refers to a block: by `block_document_slug`, by `block_document_id`, or by the id alone."""
 
@@ -44,6 +46,15 @@ def load_saved(reference: Reference) -> Block:
         reason = str(error)
     # Not raised from the error above, which may show the values of the block.
     raise BlockError(f"block {_kind(document)}/{document.name} cannot be used: {reason}")
+
+
+async def saved_names() -> frozenset[str]:
+    """Names of all saved blocks, of any type."""
+    found: list[BlockDocument] = []
+    async with get_client() as client:
+        while page := await client.read_block_documents(include_secrets=False, offset=len(found), limit=_PAGE):
+            found += page
+    return frozenset(document.name for document in found if document.name)
 
 
 def _document(client: SyncPrefectClient, reference: Reference) -> BlockDocument:

@@ -76,6 +76,10 @@ async def _examine(slug: str) -> bool:
             return _say(False, f"{slug}: {error}")
         return _say(True, f"{slug}: {block.policy} of {len(accounts)} accounts, all of which are saved")
     if isinstance(block, VideoBudget):
+        if missing := await block.missing_accounts():
+            return _say(
+                False, f"{slug} counts the videos of {', '.join(missing)}, and no block is saved under such a name"
+            )
         return _say(True, f"{slug}: {block.budget()}")
     return _say(False, f"{slug} is a {type(block).__name__}: it is not of this package")
 

@@ -16,7 +16,7 @@ from prefect_omnivideo.core.budget.ledger import Ledger
 from prefect_omnivideo.core.budget.spending import Spending
 from prefect_omnivideo.core.budget.ticket import Ticket
 from prefect_omnivideo.core.budget.usage import Limit
-from prefect_omnivideo.core.errors import StoreError
+from prefect_omnivideo.core.errors import StoreError, refuse
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.prices.estimate import PriceBook
 from prefect_omnivideo.core.records.repository import Records
@@ -122,6 +122,7 @@ async def budgeted(
         RequestError: a budget cannot be kept, as a price is unknown or in another unit; nothing was submitted.
         StoreError: a ledger cannot be read or written; nothing was submitted.
     """
+    await _check_accounts(terms, work)
     highest = await on_records(_highest, terms, work, book)
     budgets = await on_records(_budgets, terms, batch, records, highest)
     await on_records(_check, terms, budgets, work, book, highest)
@@ -131,6 +132,7 @@ async def budgeted(
 
 async def check_budgets(terms: Terms, batch: str, records: Records, work: Sequence[Work], book: PriceBook) -> None:
     """Check the budgets of a run as `budgeted` does, without opening them."""
+    await _check_accounts(terms, work)
     highest = await on_records(_highest, terms, work, book)
     await on_records(_check, terms, _budgets(terms, batch, records, highest), work, book, highest)
 
@@ -148,6 +150,15 @@ def _budgets(terms: Terms, batch: str, records: Records, highest: Mapping[str, A
     if terms.whole or terms.max_cost or terms.max_videos or Ledger(records.store, own.ledger).exists():
         return [own, *shared]
     return shared
+
+
+async def _check_accounts(terms: Terms, work: Iterable[Work]) -> None:
+    """Refuse a budget of accounts that do not exist, which would limit nothing."""
+    known = {account.account_name for each in work for account in each.accounts}
+    for budget in terms.budgets:
+        if missing := await budget.missing_accounts(known):
+            rule = f"a budget counts the videos of {', '.join(missing)}, and no block is saved under such a name"
+            raise refuse("budgets", rule, "names such as prod of apimart-credentials/prod", subject="parameters")
 
 
 def _check(

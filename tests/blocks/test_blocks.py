@@ -321,12 +321,14 @@ async def test_the_doctor_examines_routes_and_budgets(capsys: pytest.CaptureFixt
     await VideoRoute(accounts=["apimart-credentials/doctor-route"]).save("doctor-good", overwrite=True)
     await VideoRoute(accounts=["apimart-credentials/missing"]).save("doctor-bad", overwrite=True)
     await VideoBudget(videos=3).save("doctor", overwrite=True)
-    examined = ["video-route/doctor-good", "video-route/doctor-bad", "video-budget/doctor"]
+    await VideoBudget(videos=3, accounts=["doctor-route", "apimart", "none"]).save("doctor-bad", overwrite=True)
+    examined = ["video-route/doctor-good", "video-route/doctor-bad", "video-budget/doctor", "video-budget/doctor-bad"]
     assert await asyncio.to_thread(examine, examined) == 1
     said = capsys.readouterr().out
     assert "ok      video-route/doctor-good: first of 1 accounts, all of which are saved" in said
     assert "FAILS   video-route/doctor-bad: route doctor-bad cannot be used: block apimart-credentials/missing" in said
     assert "ok      video-budget/doctor: budget doctor (3 videos a day)" in said
+    assert "FAILS   video-budget/doctor-bad counts the videos of none, and no block is saved under such a name" in said
 
 
 @pytest.mark.usefixtures("prefect_server")

@@ -94,6 +94,13 @@ async def test_a_budget_for_one_account_leaves_the_others_alone(sandbox: Sandbox
     report = await generate_videos(SIX, accounts, store, batch="b", budgets=[budget])
     assert len(report.stored) == 6
     assert sum(job["gateway"] == "apimart" for job in sandbox.jobs()) <= 2
+    await accounts[1].save("elsewhere", overwrite=True)
+    mistyped = VideoBudget(videos=2, accounts=["apimart", "elsewhere", "prood", "apimrat"])
+    await mistyped.save("mistyped", overwrite=True)
+    made = len(sandbox.jobs())
+    with pytest.raises(RequestError, match="budgets: a budget counts the videos of apimrat, prood, and no block"):
+        await generate_videos(["more"], accounts, store, batch="b", budgets=[mistyped])
+    assert len(sandbox.jobs()) == made
 
 
 async def test_one_video_within_a_budget(sandbox: Sandbox, store: LocalVideoStore) -> None:
