@@ -51,7 +51,7 @@ def _announce_video(record: VideoRecord, store: ObjectStore) -> None:
             "task_id": attempt.task_id,
             "uri": file.uri if file else None,
             "url": web_address(store.public_url, file.name) or None if file else None,
-            "cost": told(record.cost) or None,
+            "cost": told(record.cost, record.without_cost) or None,
             "category": record.failure.category if record.failure else None,
             "reason": record.failure.message[:LONGEST_TEXT] if record.failure else None,
         },
@@ -98,7 +98,8 @@ def announce_batch(report: BatchReport) -> None:
                 "summary": report.summary(),
                 "gallery": report.gallery,
                 "report": report.report,
-                "cost": told(report.cost) or None,
+                "cost": told(report.cost, report.without_cost) or None,
+                "jobs_without_cost": report.without_cost,
                 **report.counts,
             },
         )

@@ -85,6 +85,11 @@ def total(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
     return tuple(Amount(value=value, unit=unit) for unit, value in sorted(sums.items()))
 
 
-def told(amounts: Iterable[Amount]) -> str:
-    """Amounts for people, such as "1.20 USD and 30 credits"; empty if there are none."""
-    return " and ".join(str(amount).replace(UNNAMED, "in an unnamed currency") for amount in amounts)
+def told(amounts: Iterable[Amount], unknown: int = 0) -> str:
+    """Amounts for people, such as "1.20 USD and 30 credits"; empty if there are none.
+
+    Args:
+        unknown: how many amounts are not known; it is said that there are some.
+    """
+    said = " and ".join(str(amount).replace(UNNAMED, "in an unnamed currency") for amount in amounts)
+    return f"{said} and more, not known" if said and unknown else said

@@ -27,6 +27,7 @@ class Packed(NamedTuple):
     order: Order
     cost: tuple[Amount, ...] = ()
     attempts: int = 1
+    without_cost: int = 0
 
     @property
     def record(self) -> VideoRecord:
@@ -37,7 +38,7 @@ class Packed(NamedTuple):
 def pack(record: VideoRecord) -> Packed:
     """The record as its text."""
     text = json_bytes(record.model_dump(mode="json"), indent=None).rstrip()
-    return Packed(record.state, text, record.order, record.cost, len(record.attempts))
+    return Packed(record.state, text, record.order, record.cost, len(record.attempts), record.without_cost)
 
 
 def in_order(listed: Mapping[str, Packed], others: Mapping[str, Packed]) -> dict[str, Packed]:

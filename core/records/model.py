@@ -118,6 +118,16 @@ class Attempt(Part):
     dropped: tuple[str, ...] = ()
     """Fields of the request that the account cannot honour and was not sent, as its route allows."""
 
+    @property
+    def lacks_cost(self) -> bool:
+        """Whether it was accepted, or may have been, and nobody told what it did cost.
+
+        A person releases a submission of unknown outcome only after seeing that the gateway did not accept it.
+        """
+        failure = self.failure
+        refused = failure is not None and (failure.released or not failure.accepted)
+        return self.cost is None and (self.task_id is not None or not refused)
+
 
 class StoredFile(Part):
     """One file in the store."""
@@ -216,6 +226,11 @@ class VideoRecord(Part):
     def cost(self) -> tuple[Amount, ...]:
         """What gateways reported that they charged for all attempts: an amount for each unit, or none."""
         return total(attempt.cost for attempt in self.attempts if attempt.cost)
+
+    @property
+    def without_cost(self) -> int:
+        """How many submissions were accepted, or may have been, whose cost is not known: it comes on top."""
+        return sum(attempt.lacks_cost for attempt in self.attempts)
 
     def submitted(self, task_id: str) -> VideoRecord:
         """The gateway accepted the job."""

@@ -100,7 +100,7 @@ def card_of(record: VideoRecord, report: BatchReport, shot: str = "", stale: str
     gateway, model = plain(record.attempt.gateway), plain(request.model or "")
     facts = [part for part in (shot, gateway, model) if part]
     facts += [fact for file in record.files for fact in facts_of(file)]
-    facts += [f"cost {told(record.cost)}"] if record.cost else []
+    facts += [f"cost {told(record.cost, record.without_cost)}"] if record.cost else []
     durations = [seconds for file in record.files if (seconds := _number(file, "duration")) is not None]
     return Card(
         key=record.key,

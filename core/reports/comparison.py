@@ -239,11 +239,7 @@ def _charged(records: Iterable[VideoRecord | None]) -> tuple[Amount, ...]:
 
 def _is_unknown(record: VideoRecord | None) -> bool:
     """Whether a job was, or may have been, accepted whose cost is not known."""
-    if record is None:
-        return False
-    return any(
-        attempt.cost is None and not (attempt.failure and not attempt.failure.accepted) for attempt in record.attempts
-    )
+    return record is not None and record.without_cost > 0
 
 
 def _cost(records: Sequence[VideoRecord]) -> str:
@@ -251,6 +247,6 @@ def _cost(records: Sequence[VideoRecord]) -> str:
     if not unknown:
         return told(charged)
     if len(records) == 1:
-        return f"{told(charged)} and more, not known" if charged else "cost not known"
+        return told(charged, unknown) or "cost not known"
     said = f"{unknown} of unknown cost"
     return f"{told(charged)} and {said}" if charged else said

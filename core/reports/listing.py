@@ -29,7 +29,7 @@ def show_jobs(records: Sequence[VideoRecord]) -> None:
             Text(attempt.account),
             Text(attempt.task_id or ""),
             f"{attempt.started_at:%Y-%m-%d %H:%M:%S %Z}",
-            told(record.cost),
+            told(record.cost, record.without_cost),
             Text(" ".join(record.request.prompt.split())[:40]),
             Text(reason(record)),
         )

@@ -119,6 +119,11 @@ class BatchReport(BaseModel):
         """What gateways reported that they charged: an amount for each currency and for credits, or none."""
         return total(amount for each in self.records.packed for amount in each.cost)
 
+    @property
+    def without_cost(self) -> int:
+        """Jobs whose cost is not known: it comes on top."""
+        return sum(each.without_cost for each in self.records.packed)
+
     def address(self, file: StoredFile) -> str:
         """Where people find a video: its public URL if the store has one, otherwise its permanent address."""
         return web_address(self.public_url, file.name) or file.uri
@@ -148,7 +153,8 @@ class BatchReport(BaseModel):
             parts.append(f"{self.left_out} left out as the budget is reached")
         if self.held:
             parts.append(f"{self.held} not approved")
-        cost = f" Cost so far: {told(self.cost)}." if self.cost else ""
+        more = f", without {_jobs(self.without_cost)} of unknown cost" if self.without_cost else ""
+        cost = f" Cost so far: {told(self.cost)}{more}." if self.cost else ""
         return f"{count} video{'' if count == 1 else 's'}{': ' if parts else ''}{', '.join(parts)}.{cost}"
 
     def markdown(self, heading: str = "") -> str:
@@ -182,6 +188,7 @@ class BatchReport(BaseModel):
                 "summary": self.summary(),
                 "counts": self.counts,
                 "cost": [str(amount) for amount in self.cost],
+                "jobs_without_cost": self.without_cost,
                 "before": list(self.spending),
                 "after": list(self.charged),
                 "rested": list(self.rested),
@@ -211,6 +218,10 @@ class BatchReport(BaseModel):
         for record in self.records:
             found.add(record)
         return found.lines
+
+
+def _jobs(count: int) -> str:
+    return f"{count} job{'' if count == 1 else 's'}"
 
 
 def _json(value: Figure) -> str | int | None:

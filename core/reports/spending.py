@@ -63,9 +63,7 @@ class Line:
         """The figures of one submission, or None if it was certainly not accepted."""
         is_stored = record.state is VideoState.STORED and attempt is record.attempts[-1]
         is_accepted = is_stored or attempt.task_id is not None or attempt.cost is not None
-        failure = attempt.failure
-        # A person releases a submission of unknown outcome only after seeing that the gateway did not accept it.
-        if not is_accepted and failure and (failure.released or not failure.accepted):
+        if not is_accepted and not attempt.lacks_cost:
             return None
         cost, estimate = attempt.cost, attempt.estimate
         unit = cost.unit if cost else estimate.unit if estimate else ""

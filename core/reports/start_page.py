@@ -45,6 +45,7 @@ class Entry(BaseModel):
     """By state; empty as long as no report was written."""
     cost: JsonValue = None
     """What gateways reported: texts such as "1.20 USD", or in older reports a number."""
+    jobs_without_cost: int = 0
     credits: float | None = None
     created_at: AwareDatetime | None = None
     """When the first video was submitted."""
@@ -57,7 +58,8 @@ class Entry(BaseModel):
         given = self.cost if isinstance(self.cost, list) else [] if self.cost is None else [self.cost]
         amounts = [f"{each:.10g}" if isinstance(each, int | float) else str(each) for each in given]
         amounts += [f"{self.credits:.10g} credits"] if self.credits is not None else []
-        return " and ".join(amounts)
+        said = " and ".join(amounts)
+        return f"{said} and more, not known" if said and self.jobs_without_cost else said
 
 
 Entries = Mapping[str, Entry]

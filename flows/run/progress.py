@@ -100,7 +100,7 @@ def _row(record: VideoRecord, report: BatchReport) -> dict[str, str | float | No
         "reason": _why(record),
         "prompt": markdown_cell(record.request.prompt[:LONGEST_PROMPT]),
         "file": file.name.rpartition("/")[2] if file else "",
-        "cost": told(record.cost),
+        "cost": told(record.cost, record.without_cost),
         "seconds": duration if isinstance(duration, int | float) else None,
         "MB": round(file.size / 1e6, 2) if file else None,
         "gateway": get_gateway(record.attempt.gateway).title,

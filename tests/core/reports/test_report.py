@@ -11,9 +11,11 @@ from markdown_it import MarkdownIt
 from prefect_omnivideo.core.errors import FailureCategory
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.sequence import Sequence, SequenceShot, Whole
+from prefect_omnivideo.core.reports.cards import card_of
 from prefect_omnivideo.core.reports.commands import resolve_commands
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
+from prefect_omnivideo.core.reports.start_page import entry_of
 from prefect_omnivideo.core.reports.wording import ADVICE, title, what_to_do
 from tests.core.records.samples import MOMENT, attempt, record, stored
 
@@ -54,7 +56,7 @@ def test_groups() -> None:
 def test_summary() -> None:
     assert full().summary() == (
         "6 videos: 1 stored, 2 still being made, 2 failed, 1 of unknown outcome that may have been paid. "
-        "Cost so far: 0.25 USD."
+        "Cost so far: 0.25 USD, without 4 jobs of unknown cost."
     )
     assert report(stored(record())).summary() == "1 video: 1 stored. Cost so far: 0.25 USD."
     assert report().summary() == "0 videos."
@@ -73,6 +75,14 @@ def test_cost_is_what_was_told() -> None:
     )
     batch = report(stored(record("other")), twice.finished(Amount.parse("10 credits")))
     assert batch.cost == (Amount.parse("0.75 USD"), Amount.parse("10 credits"))
+    assert batch.without_cost == 0
+    lost = record().unknown().released().again(attempt()).failed("no balance", "none", accepted=False)
+    charged = lost.again(attempt()).submitted("c").finished(Amount.parse("1 USD")).released().again(attempt())
+    assert (lost.without_cost, charged.without_cost, charged.submitted("d").without_cost) == (0, 1, 1)
+    assert report(charged).summary().endswith("Cost so far: 1.00 USD, without 1 job of unknown cost.")
+    assert json.loads(report(charged).to_json())["jobs_without_cost"] == 1
+    assert "cost 1.00 USD and more, not known" in card_of(charged, report(charged)).facts
+    assert entry_of(report(charged).to_json()).told == "1.00 USD and more, not known"
 
 
 def test_costs_per_account() -> None:
