@@ -24,7 +24,7 @@ from tests.browser.v1 import V1
 from tests.browser.v2 import V2
 from tests.deployments.stage import START, Server, prefect_server, process, until
 
-MILLISECONDS = 40_000  # nothing waits that long on an idle machine
+MILLISECONDS = 90_000  # nothing waits that long on an idle machine
 expect.set_options(timeout=MILLISECONDS)
 VIDEOS, SHEET = "Generate videos/laptop", "Generate videos from a sheet/laptop"
 RESOLVE, CHOOSE = "Resolve videos/laptop", "Choose takes/laptop"

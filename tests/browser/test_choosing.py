@@ -23,8 +23,8 @@ def test_a_take_is_chosen_in_the_form_and_copied(ui: PrefectUI, stage: Stage) ->
     expect(ui.page.get_by_text("2 prompts of the batch").first).to_be_visible()
     is_harmless(ui.page.get_by_text("window.owned = 1").first)
     ui.fill("Chosen By", "Ada")
-    ui.choices(f"1. {HOSTILE}").get_by_text("take 2", exact=True).click()
-    ui.choices("2. A kite over dunes").get_by_text("none", exact=True).click()
+    ui.choose(f"1. {HOSTILE}", "take 2")
+    ui.choose("2. A kite over dunes", "none")
     if isinstance(ui, V2):
         picture(ui.page, "choosing")
     ui.resume()

@@ -2,14 +2,17 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Response, expect
+from playwright.sync_api import TimeoutError as NotSeenError
 
-RUN_SECONDS = 120.0
+RUN_SECONDS = 240.0
 """How long a run of a few videos may take on a busy machine."""
-MOST_TRIES = 5
+TRY_SECONDS = 30.0
+"""How long a page may take to show what a click or an address asked for, before it is asked again."""
+MOST_TRIES = 6
 
 
 class PrefectUI(ABC):
@@ -35,9 +38,8 @@ class PrefectUI(ABC):
 
     def open_run_form(self, deployment: str) -> None:
         """The form that starts a run of a deployment, once it can be filled in."""
-        self.page.goto(f"{self.url}/deployments/deployment/{deployment}/run")
+        self.open(f"/deployments/deployment/{deployment}/run", self.field("store"))
         expect(self.page.get_by_role("button", name="Submit")).to_be_enabled()
-        expect(self.field("store")).to_be_visible()
 
     @abstractmethod
     def field(self, name: str) -> Locator:
@@ -65,34 +67,40 @@ class PrefectUI(ABC):
 
     def add_prompts(self, prompts: Sequence[str]) -> None:
         for number, prompt in enumerate(prompts):
-            self.field("prompts").get_by_text("Add item").click()
-            self.field("prompts").locator("textarea").nth(number).fill(prompt)
+            text = self.field("prompts").locator("textarea").nth(number)
+            self.do_until(self.field("prompts").get_by_text("Add item").click, text)
+            text.fill(prompt)
 
     @abstractmethod
     def add_request(self, values: Mapping[str, str]) -> None:
         """Add a full request to the prompts, as its fields or as JSON."""
 
-    @abstractmethod
     def pick_block(self, field: str, kind: str, name: str) -> None:
         """Choose a saved block: the tab of its kind, then its name in the list."""
+        self.do_until(self.tab(field, kind).click, self.chosen(field))
+        self.choose(field, name)
 
     @abstractmethod
     def chosen(self, field: str) -> Locator:
         """The control of a field with a list, which shows what is chosen."""
+
+    def choose(self, field: str, choice: str) -> None:
+        """Choose something from the list of a field."""
+
+        def open_and_take() -> None:
+            self.choices(field).get_by_text(choice, exact=True).click()
+
+        self.do_until(open_and_take, self.chosen(field).filter(has_text=re.compile(rf"^\s*{re.escape(choice)}\s*$")))
 
     @abstractmethod
     def choices(self, field: str) -> Locator:
         """What a field with a list offers, once the list is open."""
 
     def submit(self) -> str:
-        """Start the run; its id. A busy server answers 503, and unlike Prefect's clients its UI leaves it at that."""
-        for _ in range(MOST_TRIES):
-            with self.page.expect_response("**/create_flow_run") as answer:
-                self.page.get_by_role("button", name="Submit").click()
-            if answer.value.status != 503:
-                break
-        assert answer.value.ok, answer.value.text()
-        return str(answer.value.json()["id"])
+        """Start the run; its id."""
+        answer = self._sent("**/create_flow_run", self.page.get_by_role("button", name="Submit").click)
+        assert answer.ok, answer.text()
+        return str(answer.json()["id"])
 
     def submit_in_vain(self, field: str) -> None:
         """Try to start a run that the form refuses because of a field."""
@@ -112,7 +120,7 @@ class PrefectUI(ABC):
 
     def open_run(self, run: str, state: str) -> None:
         """The page of a run, once the run is in a state."""
-        self.page.goto(f"{self.url}/runs/flow-run/{run}")
+        self.open(f"/runs/flow-run/{run}", self.state())
         expect(self.state()).to_have_text(state, timeout=1000 * RUN_SECONDS)
 
     @abstractmethod
@@ -121,8 +129,7 @@ class PrefectUI(ABC):
 
     def resume(self) -> None:
         """Send the form, filled in."""
-        with self.page.expect_response("**/resume"):
-            self.send_resume_form()
+        self._sent("**/resume", self.send_resume_form)
 
     @abstractmethod
     def send_resume_form(self) -> None:
@@ -136,7 +143,7 @@ class PrefectUI(ABC):
         """Lines in the log of a run that has ended; the server gets the last of them after the state."""
         for _ in range(MOST_TRIES):
             try:
-                expect(self.log_lines().filter(has_text=text)).not_to_have_count(0, timeout=2000)
+                expect(self.log_lines().filter(has_text=text)).not_to_have_count(0, timeout=5000)
                 break
             except AssertionError:
                 self.page.reload()
@@ -177,15 +184,15 @@ class PrefectUI(ABC):
     # Blocks
 
     def open_block_form(self, slug: str) -> None:
-        self.page.goto(f"{self.url}/blocks/catalog/{slug}/create")
-        expect(self.page.get_by_role("button", name=self.save)).to_be_visible()
+        self.open(f"/blocks/catalog/{slug}/create", self.page.get_by_role("button", name=self.save))
 
     def create_block(self, name: str, values: Mapping[str, str]) -> None:
         """Fill the block form in, leaving everything else as it is, and save the block."""
         self.name_block(name)
         for field, value in values.items():
             self.fill(field, value)
-        self.page.get_by_role("button", name=self.save).click()
+        answer = self._sent("**/block_documents/", self.page.get_by_role("button", name=self.save).click)
+        assert answer.ok, answer.text()
         self.page.wait_for_url("**/blocks/block/**")
 
     @abstractmethod
@@ -195,6 +202,41 @@ class PrefectUI(ABC):
     @abstractmethod
     def block_fields(self) -> list[tuple[str, str]]:
         """Name and default of every field of a block form, from top to bottom."""
+
+    # A busy machine
+
+    def do_until(self, act: Callable[[], object], sign: Locator) -> None:
+        """Do something until its effect shows: a page that is drawn anew at that moment loses a click."""
+        for _ in range(MOST_TRIES):
+            try:
+                act()
+                expect(sign.first).to_be_visible(timeout=1000 * TRY_SECONDS)
+                return
+            except (AssertionError, NotSeenError):
+                continue
+        expect(sign.first).to_be_visible()
+
+    def open(self, path: str, sign: Locator) -> None:
+        """Open a page of this UI; again, if the server was too busy to answer a part of it."""
+        self.do_until(lambda: self.page.goto(self.url + path), sign)
+
+    def _sent(self, url: str, press: Callable[[], None]) -> Response:
+        """What the server answered to a form, once it took it.
+
+        A busy server answers 503 (its database is locked), and unlike Prefect's clients its UI leaves it at that.
+        """
+        answer = None
+        for _ in range(MOST_TRIES):
+            try:
+                with self.page.expect_request(url, timeout=1000 * TRY_SECONDS) as request:
+                    press()
+            except NotSeenError:
+                continue  # nothing was sent
+            answer = request.value.response()
+            if answer and answer.status != 503:
+                break
+        assert answer, f"no answer from {url}"
+        return answer
 
 
 def without_optional(label: str) -> str:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator
 
 from tests.browser.ui import PrefectUI, without_optional
 
@@ -30,9 +30,11 @@ class V1(PrefectUI):
         return self.field(field).get_by_role("button", name=name, exact=True)
 
     def add_request(self, values: Mapping[str, str]) -> None:
-        self.field("prompts").locator(".schema-form-property-menu button").first.click()
-        self.page.get_by_text("Use JSON input").click()
-        self.field("prompts").locator(".p-code-input textarea").fill(json.dumps([values]))
+        menu = self.field("prompts").locator(".schema-form-property-menu button").first
+        as_json = self.field("prompts").locator(".p-code-input textarea")
+        self.do_until(menu.click, self.page.get_by_text("Use JSON input"))
+        self.do_until(self.page.get_by_text("Use JSON input").click, as_json)
+        as_json.fill(json.dumps([values]))
 
     def refusal(self, field: str) -> Locator:
         in_the_form = self.field(field).get_by_text("is not valid")
@@ -41,21 +43,16 @@ class V1(PrefectUI):
     def switch(self, field: str) -> Locator:
         return self.field(field).locator("[type=checkbox]")
 
-    def pick_block(self, field: str, kind: str, name: str) -> None:
-        self.tab(field, kind).click()
-        self.choices(field).get_by_text(name, exact=True).click()
-        expect(self.chosen(field)).to_have_text(name)
-
     def choices(self, field: str) -> Locator:
-        self.chosen(field).press("ArrowDown")
-        return self.page.locator(".p-select-option")
+        options = self.page.locator(".p-select-option")
+        self.do_until(lambda: self.chosen(field).press("ArrowDown"), options)
+        return options
 
     def chosen(self, field: str) -> Locator:
         return self.field(field).locator(".p-select-button__control")
 
     def open_resume_form(self) -> None:
-        self.page.get_by_role("button", name="Resume").click()
-        expect(self.page.get_by_text("Resume Flow Run")).to_be_visible()
+        self.do_until(self.page.get_by_role("button", name="Resume").click, self.page.get_by_text("Resume Flow Run"))
 
     def send_resume_form(self) -> None:
         self.page.get_by_role("button", name="Submit").click()
@@ -67,16 +64,16 @@ class V1(PrefectUI):
         return self.page.locator(".log-row")
 
     def open_artifacts(self, run: str) -> None:
-        self.page.goto(f"{self.url}/runs/flow-run/{run}")
-        self.page.get_by_role("listitem").filter(has_text=re.compile("^Artifacts$")).click()
+        tab = self.page.get_by_role("listitem").filter(has_text=re.compile("^Artifacts$"))
+        self.open(f"/runs/flow-run/{run}", tab)
+        self.do_until(tab.click, self.artifacts("omnivideo"))
 
     def artifacts(self, key: str) -> Locator:
         return self.page.locator("a[href*='/artifacts/artifact/']").filter(has_text=key)
 
     def open_artifact(self, run: str, key: str) -> None:
         self.open_artifacts(run)
-        self.artifacts(key).click()
-        expect(self.page.get_by_role("button", name="Show raw data")).to_be_visible()
+        self.do_until(self.artifacts(key).click, self.page.get_by_role("button", name="Show raw data"))
 
     def artifact(self) -> Locator:
         return self.page.locator(".artifact-data-view")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator
 
 from tests.browser.ui import PrefectUI, without_optional
 
@@ -34,7 +34,8 @@ class V2(PrefectUI):
 
     def add_request(self, values: Mapping[str, str]) -> None:
         self.tab("prompts", "requests").click()
-        self.field("prompts").get_by_text("Add item").click()
+        item = self.field("prompts").locator("fieldset fieldset")
+        self.do_until(self.field("prompts").get_by_text("Add item").click, item)
         for name, value in values.items():
             field = name.replace("_", " ").title()
             if (text := self.tab(field, "str")).count():
@@ -48,22 +49,18 @@ class V2(PrefectUI):
     def switch(self, field: str) -> Locator:
         return self.field(field).get_by_role("switch")
 
-    def pick_block(self, field: str, kind: str, name: str) -> None:
-        self.tab(field, kind).click()
-        self.choices(field).get_by_text(name, exact=True).click()
-        expect(self.chosen(field)).to_have_text(name)
-
     def choices(self, field: str) -> Locator:
-        self.chosen(field).click()
-        return self.page.get_by_role("option")
+        options = self.page.get_by_role("option")
+        self.do_until(self.chosen(field).click, options)
+        return options
 
     def chosen(self, field: str) -> Locator:
         return self.field(field).locator("button[aria-label^='Select']")
 
     def open_resume_form(self) -> None:
-        self.page.get_by_role("button", name="Open menu").click()
-        self.page.get_by_role("menuitem", name="Resume").click()
-        expect(self.page.get_by_role("heading", name="Resume Flow Run")).to_be_visible()
+        resume = self.page.get_by_role("menuitem", name="Resume")
+        self.do_until(self.page.get_by_role("button", name="Open menu").click, resume)
+        self.do_until(resume.click, self.page.get_by_role("heading", name="Resume Flow Run"))
 
     def send_resume_form(self) -> None:
         self.page.get_by_role("dialog").get_by_role("button", name="Resume").click()
@@ -76,18 +73,19 @@ class V2(PrefectUI):
         return self.page.get_by_role("log").get_by_role("listitem")
 
     def open_artifacts(self, run: str) -> None:
-        self.page.goto(f"{self.url}/runs/flow-run/{run}")
-        self.page.get_by_role("tab", name="Artifacts").click()
+        tab = self.page.get_by_role("tab", name="Artifacts")
+        self.open(f"/runs/flow-run/{run}", tab)
+        self.do_until(tab.click, self.artifacts("omnivideo"))
 
     def artifacts(self, key: str) -> Locator:
         return self.page.locator("a[href*='/artifacts/']").filter(has_text=key)
 
     def open_artifact(self, run: str, key: str) -> None:
         self.open_artifacts(run)
-        self.artifacts(key).click()  # leads to the artifacts of all runs with this key
         mine = self.page.locator(f"main a[href$='/runs/flow-run/{run}']")
-        mine.locator("xpath=ancestor::div[.//a[contains(@href, '/artifacts/artifact/')]][1]").locator("a").first.click()
-        expect(self.page.get_by_role("button", name="Show Raw Data")).to_be_visible()
+        mine = mine.locator("xpath=ancestor::div[.//a[contains(@href, '/artifacts/artifact/')]][1]").locator("a")
+        self.do_until(self.artifacts(key).click, mine)  # leads to the artifacts of all runs with this key
+        self.do_until(mine.first.click, self.page.get_by_role("button", name="Show Raw Data"))
 
     def artifact(self) -> Locator:
         return self.page.get_by_role("tabpanel", name="Artifact")
