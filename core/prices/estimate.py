@@ -98,13 +98,13 @@ class AccountTotal:
     id: str = ""
 
     def __str__(self) -> str:
-        """Such as "12.50 USD for 40 videos on account prod, 2.50 USD of it only by earlier videos; 3 more unknown"."""
+        """Such as "12.50 USD for 40 videos on account prod, 2.50 USD of it estimated from earlier videos"."""
         count = f"{self.videos} video{'' if self.videos == 1 else 's'} on account {self.account}"
         if self.unknown == self.videos:
             return f"unknown for {count}"
         parts = [f"{told(self.amounts)} for {count}"]
         if self.learned:
-            parts.append(f"{told(self.learned)} of it only by what earlier videos did cost")
+            parts.append(f"{told(self.learned)} of it estimated from earlier videos")
         if self.unknown:
             parts.append(f"without {self.unknown} of them whose price is unknown")
         return ", ".join(parts)

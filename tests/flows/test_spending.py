@@ -72,8 +72,7 @@ async def test_what_videos_did_cost_is_known_to_the_next_run(
         third = await generate_video("three", account, store, batch="third")
     assert said(caplog) == [
         "about to spend unknown for 1 video on account apimart",
-        *["about to spend 1.00 USD for 1 video on account apimart, 1.00 USD of it only by what earlier videos did cost"]
-        * 2,
+        *["about to spend 1.00 USD for 1 video on account apimart, 1.00 USD of it estimated from earlier videos"] * 2,
     ]
     assert (first.attempt.estimate, first.attempt.estimated_from) == (None, "")
     assert (third.attempt.estimate, third.attempt.estimated_from) == (Amount.parse("1 USD"), "earlier videos")

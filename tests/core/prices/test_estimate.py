@@ -103,7 +103,7 @@ def test_a_total_says_what_is_learned_and_what_is_unknown() -> None:
     found = total_of("prod", given)
     assert (found.videos, found.amounts, found.unknown) == (5, (Amount.parse("0.55 USD"),), 1)
     assert str(found) == (
-        "0.55 USD for 5 videos on account prod, 0.25 USD of it only by what earlier videos did cost, without 1 of them "
+        "0.55 USD for 5 videos on account prod, 0.25 USD of it estimated from earlier videos, without 1 of them "
         "whose price is unknown"
     )
     assert str(total_of("prod", given[-1:])) == "unknown for 1 video on account prod"
