@@ -12,6 +12,7 @@ from prefect.context import FlowRunContext
 
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.start_page import Entry
+from prefect_omnivideo.core.storage.base import ObjectStore
 from prefect_omnivideo.tasks.showing import only_shows
 
 MADE_BY = "prefect-omnivideo"
@@ -20,7 +21,7 @@ _LONGEST_TEXT = 500
 _NOT_IN_A_KEY = re.compile(r"""[\s#?&%"'<>\[\]{}|\\^`\x00-\x1f]""")
 
 
-async def materialize_batch(report: BatchReport, batch: Entry) -> None:
+async def materialize_batch(report: BatchReport, batch: Entry, store: ObjectStore) -> None:
     """Tell Prefect that the batch was made, if this flow run has stored a video and none of the batch is pending.
 
     A run that finds everything stored makes nothing: an automation must not start once more.
@@ -28,14 +29,15 @@ async def materialize_batch(report: BatchReport, batch: Entry) -> None:
     Args:
         report: the videos of this run.
         batch: the figures of the whole batch.
+        store: where the batch is. A saved block's name, as commands take it, is no key of an asset.
     """
     run = FlowRunContext.get()
-    if run is None or report.store is None or batch.counts.get("pending") or not _is_news(report, run.start_time):
+    if run is None or batch.counts.get("pending") or not _is_news(report, run.start_time):
         return
     with only_shows("the asset of the batch"):
         is_on_the_web = bool(report.gallery and report.gallery.startswith("http"))
         asset = Asset(
-            key=asset_key(report.store, report.batch),
+            key=asset_key(store.uri(""), report.batch),
             properties=AssetProperties(
                 name=report.title or report.batch,
                 description=report.summary()[:_LONGEST_TEXT],

@@ -53,11 +53,11 @@ def run_demo(*, ui: bool = False) -> int:
         s3 = stack.enter_context(running_s3(home / "s3"))
         wait_for(api)
         stack.enter_context(temporary_settings({PREFECT_API_URL: api, PREFECT_LOGGING_TO_API_ENABLED: ui}))
-        for logger in ("prefect", "prefect.flow_runs", "prefect.task_runs", "stamina"):
+        for logger in ("prefect", "stamina"):
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
+        for logger in ("prefect.flow_runs", "prefect.task_runs"):  # logs are for the UI: here they would bury the story
             logging.getLogger(logger).setLevel(logging.INFO if ui else logging.CRITICAL)
-            logging.getLogger(logger).handlers = [
-                each for each in logging.getLogger(logger).handlers if "API" in type(each).__name__
-            ]
+            logging.getLogger(logger).propagate = False
         well = _play(sandbox, accounts(sandbox), bucket(s3))
         _next(ui)
         if ui:

@@ -240,7 +240,7 @@ async def written(records: Records, report: BatchReport, known: Mapping[str, Pac
     except Exception as error:
         log.error("gallery and report could not be written: %s", error)
         return report
-    await materialize_batch(report, whole)
+    await materialize_batch(report, whole, records.store)
     return report
 
 

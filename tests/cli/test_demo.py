@@ -1,6 +1,7 @@
 """The first thing a newcomer does."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -42,11 +43,22 @@ def test_the_demo_tells_its_story_and_leaves_videos_and_commands_that_work(tmp_p
 
 
 def test_the_demo_leaves_a_ui_where_a_person_makes_a_video(tmp_path: Path) -> None:
-    demo = subprocess.Popen([*DEMO, "--ui"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    demo = subprocess.Popen(
+        [*DEMO, "--ui"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     try:
         assert demo.stdout
         lines = iter(demo.stdout.readline, "")
-        address = next(line.strip() for line in lines if re.fullmatch(r"http://127\.0\.0\.1:\d+\n", line))
+        story = []
+        while not re.fullmatch(r"http://127\.0\.0\.1:\d+\n", line := next(lines)):
+            story.append(line)
+        address = line.strip()
+        assert not [line for line in story if re.search(r" \| (INFO|WARNING|ERROR) ", line)], "the log is in the UI"
         assert any("Ctrl-C stops everything" in line for line in lines)
         with urllib.request.urlopen(f"{address}/ui-settings", timeout=20) as answer:
             assert json.load(answer)["api_url"] == f"{address}/api"
@@ -70,8 +82,12 @@ def test_the_demo_leaves_a_ui_where_a_person_makes_a_video(tmp_path: Path) -> No
         assert run["state_type"] == "COMPLETED", run["state"]
         assert len(list((tmp_path / "demo-videos" / "mine").glob("*.mp4"))) == 1
         assert len(call("/artifacts/filter", {})) >= 4, "reports of the demo's runs, and of this one"
-        demo.send_signal(signal.SIGINT)
+        made = {"event": {"prefix": ["prefect.asset."]}, "resource": {"id_prefix": ["s3://omnivideo-demo/videos/demo"]}}
+        assert call("/events/filter", {"filter": made})["events"], "the batch of the demo is an asset"
+        os.killpg(demo.pid, signal.SIGINT)  # as Ctrl-C does in a terminal
+        rest = "".join(lines)
         assert demo.wait(240) == 0
+        assert "Traceback" not in rest
     finally:
         demo.kill()
         demo.wait()
