@@ -11,6 +11,7 @@ from urllib.parse import quote
 from prefect_omnivideo.core.money.amount import Amount, told
 from prefect_omnivideo.core.records.model import StoredFile, VideoRecord, VideoState
 from prefect_omnivideo.core.records.repository import record_name
+from prefect_omnivideo.core.reports.commands import resolve_commands
 from prefect_omnivideo.core.reports.reels import STALE, notes_of, stale_in
 from prefect_omnivideo.core.reports.report import BatchReport
 from prefect_omnivideo.core.reports.routing import differences
@@ -49,6 +50,8 @@ class Card:
     """The known properties, in a few words each."""
     why: str
     what_to_do: str
+    commands: dict[str, str]
+    """For a video of unknown outcome: the command for each decision, by the case it is for."""
     started: int
     """Epoch seconds; for sorting, as are the numbers below."""
     seconds: float | None
@@ -102,6 +105,7 @@ def card_of(record: VideoRecord, report: BatchReport, shot: str = "", stale: str
     facts += [fact for file in record.files for fact in facts_of(file)]
     facts += [f"cost {told(record.cost, record.without_cost)}"] if record.cost else []
     durations = [seconds for file in record.files if (seconds := _number(file, "duration")) is not None]
+    is_unknown = record.state is VideoState.UNKNOWN
     return Card(
         key=record.key,
         take=request.take,
@@ -113,7 +117,8 @@ def card_of(record: VideoRecord, report: BatchReport, shot: str = "", stale: str
         record=_link(record_name(record), report),
         facts=tuple(facts),
         why="; ".join(filter(None, (stale, reason(record), plain("; ".join(differences(record)))))),
-        what_to_do=what_to_do(record, report.store, report.endpoint_url),
+        what_to_do=what_to_do(record),
+        commands=resolve_commands(record, report.store, report.endpoint_url) if is_unknown else {},
         started=int(record.attempt.started_at.timestamp()),
         seconds=sum(durations) if durations else None,
         bytes=sum(file.size for file in record.files) if record.files else None,

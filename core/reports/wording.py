@@ -40,18 +40,13 @@ def reason(record: VideoRecord) -> str:
     return ""
 
 
-def what_to_do(record: VideoRecord, store: str | None = None, endpoint_url: str | None = None) -> str:
-    """The next step for a failed or unknown video, and whether it may have cost something; empty for the others.
-
-    Args:
-        store, endpoint_url: as `open_store` takes them.
-    """
+def what_to_do(record: VideoRecord) -> str:
+    """The next step for a failed or unknown video, and whether it may have cost something; empty for the others."""
     failure = record.failure
     if record.state is VideoState.UNKNOWN:
-        return (
-            f"Look for it in the task list of {record.attempt.account} at {record.attempt.base_url}, sent "
-            f"{moment(record)}. {how_to_decide(record, store, endpoint_url)}"
-        ).strip()
+        where = f"the task list of {record.attempt.account} at {record.attempt.base_url}"
+        ways = "by Resolve videos in the Prefect UI, or by a command"
+        return f"Look for it in {where}, sent {moment(record)}. Then decide: {ways}."
     if record.state is not VideoState.FAILED or failure is None:
         return ""
     if failure.released:

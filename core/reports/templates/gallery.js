@@ -44,6 +44,7 @@ function update() {
     group.element.hidden = group.cards.every((card) => card.hidden);
   }
   one("#found").textContent = `${found} of ${cards.length} videos`;
+  one("#nothing").hidden = found || !cards.length;
   showMissing(found);
   sort(wanted.sort);
   resize(`${wanted.size}rem`);
@@ -230,6 +231,16 @@ async function copy(text) {
   say("Prompt copied.");
 }
 
+function showAll() {
+  const { sort, size } = bar.elements;
+  const kept = [sort.value, size.value];
+  bar.reset();
+  [sort.value, size.value] = kept;
+  update();
+  remember();
+  bar.elements.q.focus();
+}
+
 const BUTTONS = {
   keep: (card) => toggleMark(card, "keep"),
   reject: (card) => toggleMark(card, "reject"),
@@ -240,6 +251,7 @@ const BUTTONS = {
   previous: () => step(-1),
   next: () => step(1),
   close: () => large.close(),
+  all: showAll,
 };
 const KEYS = { k: "keep", r: "reject", a: "again" };
 

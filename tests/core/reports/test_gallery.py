@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -14,13 +15,14 @@ from hypothesis import strategies as st
 
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import VideoRecord
+from prefect_omnivideo.core.reports.commands import resolve_commands
 from prefect_omnivideo.core.reports.gallery import gallery
 from prefect_omnivideo.core.reports.report import BatchReport
 from tests.core.records.samples import attempt, record, stored
 
 TAGS = {"html", "head", "meta", "title", "style", "body", "header", "h1", "p", "form", "input", "output"}
 TAGS |= {"label", "select", "option", "button", "main", "details", "summary", "div", "h2", "article", "a", "img", "b"}
-TAGS |= {"span", "dialog", "video", "script"}
+TAGS |= {"span", "dialog", "video", "script", "br", "code"}
 
 HOSTILE = [
     "</style><script>alert(1)</script>",
@@ -35,12 +37,12 @@ HOSTILE = [
 class Page(HTMLParser):
     """The tags and texts of a page."""
 
-    def __init__(self, html: str) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__()
-        self.html = html
+        self.html = page
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[str] = []
-        self.feed(html)
+        self.feed(page)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -172,6 +174,15 @@ def test_says_what_became_of_it() -> None:
     assert "Nothing was spent." in text
     assert "it may have been paid" in text
     assert "Look for it in the task list of prod" in text
+
+
+def test_the_commands_for_a_lost_submission_can_be_copied() -> None:
+    """Each is an element of its own, without quotes around it."""
+    lost = record("<b>", batch="daily").unknown()
+    shown = page(lost, store="file:///a`b<c")
+    wanted = resolve_commands(lost, "file:///a`b<c")
+    assert [html.unescape(code) for code in re.findall("<code>(.*?)</code>", shown.html)] == list(wanted.values())
+    assert "Resolve videos" in "".join(shown.texts)
 
 
 def test_each_video_can_be_sorted_and_marked() -> None:
