@@ -86,6 +86,7 @@ class AccountTotal:
         videos: how many they are.
         amounts: what those with a known price cost together, one amount for each unit.
         learned: the part of it that is only derived from what earlier videos did cost.
+        public: the part of it that is by the gateway's public list, which leaves factors open.
         unknown: how many have no known price; their cost comes on top.
         id: of the account; several may have the same name.
     """
@@ -94,6 +95,7 @@ class AccountTotal:
     videos: int
     amounts: tuple[Amount, ...]
     learned: tuple[Amount, ...]
+    public: tuple[Amount, ...]
     unknown: int
     id: str = ""
 
@@ -105,6 +107,8 @@ class AccountTotal:
         parts = [f"{told(self.amounts)} for {count}"]
         if self.learned:
             parts.append(f"{told(self.learned)} of it estimated from earlier videos")
+        if self.public:
+            parts.append(f"{told(self.public)} of it by the gateway's public list, before factors for length or size")
         if self.unknown:
             parts.append(f"without {self.unknown} of them whose price is unknown")
         return ", ".join(parts)
@@ -117,7 +121,12 @@ def total_of(account: str, estimates: Iterable[Estimate], account_id: str = "") 
         account=account,
         videos=len(given),
         amounts=total(each.amount for each in given if each.amount),
-        learned=total(each.amount for each in given if each.amount and each.source is Source.LEARNED),
+        learned=_from(Source.LEARNED, given),
+        public=_from(Source.GATEWAY, given),
         unknown=sum(each.amount is None for each in given),
         id=account_id,
     )
+
+
+def _from(source: Source, estimates: Iterable[Estimate]) -> tuple[Amount, ...]:
+    return total(each.amount for each in estimates if each.amount and each.source is source)

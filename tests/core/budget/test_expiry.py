@@ -9,6 +9,7 @@ from prefect_omnivideo.core.budget.holding import Write
 from prefect_omnivideo.core.budget.ledger import Entry, Ledger, Page
 from prefect_omnivideo.core.budget.reconcile import Watch, count_used
 from prefect_omnivideo.core.budget.usage import ZERO, Limit, Usage
+from prefect_omnivideo.core.errors import StoreError, StoreUnavailableError
 from prefect_omnivideo.core.money.amount import Amount
 from prefect_omnivideo.core.records.model import CLOCKS_APART, VideoRecord, now
 from prefect_omnivideo.core.records.repository import Records
@@ -112,3 +113,28 @@ def test_a_lease_begins_before_anybody_can_see_it() -> None:
     write = Write("mine", "b", ZERO, ZERO, False, 60, Limit(videos=9), ONE, 3)
     written = write.into(Ledger(MemoryStore(), "b/budget.json"), lambda: next(ticks))
     assert (written.granted, written.until) == (3, 160.0)
+    assert written.page.entries["mine"].may_return, "what it leased and did not use"
+
+
+def test_a_ledger_is_not_opened_in_a_store_that_loses_updates(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+
+    def prove() -> None:
+        raise StoreError("it does not honour conditional writes")
+
+    monkeypatch.setattr(store, "prove", prove)
+    with pytest.raises(StoreError, match="conditional"):
+        Ledger(store, "b/budget.json").open()
+    assert not store.objects
+
+
+def test_a_change_waits_for_a_store_that_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, read, failures = MemoryStore(), MemoryStore.read, [StoreUnavailableError("busy")] * 2
+
+    def flaky(name: str) -> Any:
+        if failures:
+            raise failures.pop()
+        return read(store, name)
+
+    monkeypatch.setattr(store, "read", flaky)
+    assert Ledger(store, "b/budget.json").change(lambda page: page.having("mine", entry())).entries

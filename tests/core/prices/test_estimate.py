@@ -106,4 +106,9 @@ def test_a_total_says_what_is_learned_and_what_is_unknown() -> None:
         "0.55 USD for 5 videos on account prod, 0.25 USD of it estimated from earlier videos, without 1 of them "
         "whose price is unknown"
     )
+    public = [Estimate(one, Source.GATEWAY), Estimate(one, Source.LIST)]
+    assert str(total_of("prod", public)) == (
+        "0.20 USD for 2 videos on account prod, 0.10 USD of it by the gateway's public list, before factors for length "
+        "or size"
+    )
     assert str(total_of("prod", given[-1:])) == "unknown for 1 video on account prod"
