@@ -55,6 +55,7 @@ def usage(**facts: Any) -> dict[str, Any]:
         ({**BILLED, STATUS: {"data": {"quota_display_type": "CUSTOM", "usd_exchange_rate": 7.3}}}, "18.00 USD"),
         ({**BILLED, STATUS: {"data": {"quota_display_type": "CNY", "usd_exchange_rate": 7.2}}}, "2.50 USD"),
         ({**BILLED, STATUS: {"data": {"quota_display_type": "CNY"}}}, "None"),
+        ({**BILLED, STATUS: {"data": {"quota_display_type": "CNY", "usd_exchange_rate": 0}}}, "None"),
         ({**BILLED, STATUS: {"data": {"quota_display_type": "TOKENS", "quota_per_unit": 10}}}, "1.80 USD"),
         ({**BILLED, STATUS: {"data": {"display_in_currency": False, "quota_per_unit": 10}}}, "1.80 USD"),
         ({**BILLED, STATUS: {"data": {"display_in_currency": True, "quota_per_unit": 10}}}, "18.00 USD"),

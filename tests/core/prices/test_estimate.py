@@ -63,6 +63,7 @@ OTHER = prices("9 USD", model="other")
         (AccountPrices(prices("1 USD"), prices("2 USD"), LEARNED), ("1.00 USD", "price list", date(2026, 5, 1))),
         (AccountPrices(OTHER, prices("2 USD"), LEARNED), ("2.00 USD", "gateway", date(2026, 5, 1))),
         (AccountPrices(OTHER, OTHER, LEARNED), ("3.00 USD", "earlier videos", date(2026, 5, 3))),
+        (AccountPrices(None, prices("2 USD"), LEARNED), ("2.00 USD", "gateway", date(2026, 5, 1))),
         (AccountPrices(OTHER, None), ("None", "unknown", None)),
     ],
 )
@@ -95,6 +96,8 @@ def test_unknown_says_why() -> None:
     assert estimate(REQUEST, account(), {"apimart/prod": known}).note == (
         "the price depends on the duration, which the request leaves open"
     )
+    best = AccountPrices(prices("1 USD", max_seconds=4), OTHER)
+    assert "depends on the duration" in estimate(REQUEST, account(), {"apimart/prod": best}).note, "of the best source"
 
 
 def test_a_total_says_what_is_learned_and_what_is_unknown() -> None:
