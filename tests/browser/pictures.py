@@ -13,6 +13,7 @@ def picture(page: Page, name: str, height: int = 900) -> None:
     if folder := os.environ.get("SCREENSHOTS"):
         page.set_viewport_size({"width": (page.viewport_size or {"width": 1300})["width"], "height": height})
         page.wait_for_load_state("networkidle")
+        page.mouse.move(0, 0)  # nothing is lit up below it
         page.evaluate(_PRESENTABLE)
         taken, before = page.screenshot(), b""
         for _ in range(MOST_SHOTS):  # until nothing moves any more, such as the spinner of a player

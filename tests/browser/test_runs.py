@@ -67,7 +67,6 @@ def test_the_table_has_a_row_for_each_video_and_addresses_to_copy(ui: PrefectUI,
     for prompt in PROMPTS:
         row = rows.filter(has=ui.page.locator("td").nth(2).get_by_text(prompt, exact=True))
         expect(row).to_have_count(1)
-    _photograph(ui, "table")
     stored = rows.filter(has_text="stored")
     expect(stored).to_have_count(4)
     for row in stored.all():
@@ -75,6 +74,7 @@ def test_the_table_has_a_row_for_each_video_and_addresses_to_copy(ui: PrefectUI,
         path = Path(unquote(urlsplit(cells[-1]).path))
         assert path.is_file()
         assert path.name == cells[3]
+    _photograph(ui, "table")  # last: it changes the addresses
 
 
 def test_a_prompt_is_found_in_the_table_by_typing_it(ui: PrefectUI, stage: Stage) -> None:
