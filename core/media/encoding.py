@@ -21,6 +21,8 @@ TICK = Fraction(1, 90_000)
 _SOUND_RATE = 48_000
 _SOUND_FRAME = 1024
 _QUALITY = {"crf": "18", "preset": "veryfast"}
+_UPRIGHT = {-90: ("transpose=clock",), 90: ("transpose=cclock",), 180: ("hflip", "vflip"), -180: ("hflip", "vflip")}
+"""What players do with pictures that are stored turned."""
 
 
 def encode(parts: Sequence[Open], output: OutputContainer) -> list[float]:
@@ -37,6 +39,8 @@ def encode(parts: Sequence[Open], output: OutputContainer) -> list[float]:
     with parts[0]() as first:
         shape = first.streams.video[0]
         width, height, rate = shape.width, shape.height, shape.average_rate or Fraction(24)
+        if rotation_of(first) in (-90, 90):
+            width, height = height, width
     video: Any = output.add_stream("libx264", rate=rate, options=_QUALITY)
     video.width, video.height, video.pix_fmt = width - width % 2, height - height % 2, "yuv420p"
     video.codec_context.time_base = TICK
@@ -71,6 +75,13 @@ def encode(parts: Sequence[Open], output: OutputContainer) -> list[float]:
     return lengths
 
 
+def rotation_of(container: InputContainer) -> int:
+    """By how many degrees, counted against the clock, players turn the pictures; 0 if there are none."""
+    container.streams.video[0].codec_context.skip_frame = "DEFAULT"  # opening it skipped them all
+    frame = next(container.decode(video=0), None)
+    return frame.rotation if frame else 0
+
+
 def _has_sound(part: Open) -> bool:
     with part() as container:
         return bool(container.streams.audio)
@@ -81,15 +92,16 @@ def _moment(frame: av.VideoFrame) -> Fraction:
 
 
 def _graph(like: av.VideoFrame, width: int, height: int) -> Graph:
-    """Scales pictures into a frame, with bars where the shapes differ."""
+    """Turns pictures upright and scales them into a frame, with bars where the shapes differ."""
     from av.filter import Graph
 
     graph = Graph()
     source = graph.add_buffer(width=like.width, height=like.height, format=like.format, time_base=like.time_base)
+    turns = [graph.add(*each.split("=")) for each in _UPRIGHT.get(like.rotation, ())]
     fit = graph.add("scale", f"{width}:{height}:force_original_aspect_ratio=decrease")
     bars = graph.add("pad", f"{width}:{height}:(ow-iw)/2:(oh-ih)/2")
     plain = graph.add("format", "yuv420p")
-    graph.link_nodes(source, fit, bars, plain, graph.add("buffersink")).configure()
+    graph.link_nodes(source, *turns, fit, bars, plain, graph.add("buffersink")).configure()
     return graph
 
 

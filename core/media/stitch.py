@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from prefect_omnivideo.core.errors import NotAVideoError, OmniVideoError
-from prefect_omnivideo.core.media.encoding import encode
+from prefect_omnivideo.core.media.encoding import encode, rotation_of
 from prefect_omnivideo.core.media.probe import can_read_pictures, open_video
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def _traits(container: InputContainer) -> dict[str, str]:
     video = container.streams.video[0]
     context = video.codec_context
     traits = {"codec": context.name, "size": f"{video.width}x{video.height}", "pixel format": context.pix_fmt or ""}
+    traits["rotation"] = f"{rotation_of(container)} degrees"
     traits["codec settings"] = _digest(context.extradata)
     traits["sound"] = "none"
     if container.streams.audio:

@@ -1,6 +1,7 @@
 """Videos joined into one, their last frames, and whether one begins with another."""
 
 import io
+import struct
 import sys
 from collections.abc import Callable
 from fractions import Fraction
@@ -36,6 +37,13 @@ def moments(data: bytes, kind: str) -> list[Fraction]:
         return [packet.dts * packet.time_base for packet in packets if packet.dts is not None]
 
 
+def turned(data: bytes) -> bytes:
+    """The same file, whose pictures players turn by a quarter with the clock."""
+    matrix = data.index(b"tkhd") + 44
+    quarter = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    return data[:matrix] + quarter + data[matrix + 36 :]
+
+
 @pytest.fixture
 def to(tmp_path: Path) -> Path:
     return tmp_path / "whole.mp4"
@@ -68,6 +76,7 @@ def test_pictures_that_are_stored_out_of_order_are_played_in_order(to: Path) -> 
         (lambda: film(sound=True), r"shot 2 has sound aac, 44100 Hz, mono \(that of shot 1: none\)"),
         (lambda: render(320, 180, 2, 3, sound=False), "shot 2 has other codec settings"),
         (lambda: film(kind="webm"), r"shot 2 has codec vp8 \(that of shot 1: h264\)"),
+        (lambda: turned(film()), r"shot 2 has rotation -90 degrees \(that of shot 1: 0 degrees\)"),
         (lambda: b"no video", "shot 2: not a video that can be opened"),
         (lambda: film(sound=True, picture=False), "shot 2: it has no pictures"),
         (lambda: film()[:2000], "shot 2"),
@@ -91,6 +100,17 @@ def test_what_does_not_fit_is_encoded_again_when_asked(to: Path) -> None:
     with av.open(io.BytesIO(whole)) as container:
         samples = sum(frame.samples for frame in container.decode(audio=0))
     assert samples / 48_000 == pytest.approx(7, abs=0.1), "there is silence where a part has no sound"
+
+
+def test_pictures_that_are_stored_turned_are_encoded_upright(to: Path) -> None:
+    shaded = film(shade=lambda number, line: line)  # dark above, bright below
+    for parts, size in (((film(), turned(shaded)), (320, 180)), ((turned(shaded), film()), (180, 320))):
+        _, whole = joined(*parts, re_encode=True, to=to)
+        with av.open(io.BytesIO(whole)) as container:
+            frames = [frame.reformat(64, 64, "gray") for frame in container.decode(video=0)]
+            assert (container.streams.video[0].width, container.streams.video[0].height) == size
+        row = bytes(frames[-1 if parts[0] == film() else 0].planes[0])[64 * 32 : 64 * 32 + 64]
+        assert row[28] > row[36] + 10, "a quarter with the clock: what was below is on the left"
 
 
 def test_videos_that_match_are_never_encoded_again(to: Path) -> None:
