@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
@@ -194,7 +195,13 @@ class PrefectUI(ABC):
     # Blocks
 
     def open_block_form(self, slug: str) -> None:
+        """The form of a new block, once its fields and their defaults are there; its button comes first."""
         self.open(f"/blocks/catalog/{slug}/create", self.page.get_by_role("button", name=self.save))
+        before: list[tuple[str, str]] = []
+        deadline = time.monotonic() + TRY_SECONDS
+        while time.monotonic() < deadline and ((now := self.block_fields()) != before or not now):
+            before = now
+            self.page.wait_for_timeout(250)
 
     def create_block(self, name: str, values: Mapping[str, str]) -> None:
         """Fill the block form in, leaving everything else as it is, and save the block."""

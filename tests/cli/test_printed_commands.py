@@ -46,18 +46,21 @@ class Scene:
         empty = BatchReport.model_validate({"batch": batch, "records": []})
         written, _ = write_report(self.records, empty, {}, logging.getLogger(__name__))
         self.report = written.model_copy(update={"records": PackedRecords([pack(self.record)])})
-        self.page = html.unescape((folder / batch / "index.html").read_text())
+        self.page = (folder / batch / "index.html").read_text()
 
     def printed(self) -> dict[str, str]:
         """The texts, as they are shown to people."""
         with pytest.raises(SubmissionUnknownError) as raised:
             check_hopeful(self.record, self.records.store)
-        codes = re.findall(r"<code>(.*?)</code>", MarkdownIt("commonmark").render(self.report.markdown()))
         return {
-            "report": "\n".join(f"`{html.unescape(code)}`" for code in codes),
-            "gallery": self.page,
+            "report": codes_in(MarkdownIt("commonmark").render(self.report.markdown())),
+            "gallery": codes_in(self.page),
             "message": str(raised.value),
         }
+
+
+def codes_in(page: str) -> str:
+    return "\n".join(f"`{html.unescape(code)}`" for code in re.findall(r"<code[^>]*>(.*?)</code>", page))
 
 
 @pytest.fixture(params=["batch", "it's a batch", "-x", "daily/2026-11-21"])
