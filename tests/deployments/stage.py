@@ -32,6 +32,8 @@ from prefect_omnivideo.sandbox.s3server import S3Server
 ROOT = Path(__file__).resolve().parents[2]
 START = 300.0  # a busy machine takes minutes to start a server; idle, it is 11 seconds
 FINISH = 300.0
+WITHOUT_COLLECTOR = "import gc, runpy; gc.disable(); runpy.run_module('prefect', run_name='__main__', alter_sys=True)"
+"""What runs Prefect's command line without Python's cycle collector; see `prefect_server`."""
 
 
 @dataclass(frozen=True)
@@ -206,12 +208,16 @@ def machine(server: Server, name: str, limit: int) -> Generator[Machine]:
 
 @contextmanager
 def prefect_server(home: Path, **settings: str) -> Generator[Server]:
-    """A server that begins to start, with settings of its own; see `Server.wait`."""
+    """A server that begins to start, with settings of its own; see `Server.wait`.
+
+    Python's cycle collector resets SQLite cursors in the server's event loop, which may wait for a connection that
+    waits for the event loop: with automations the server stood still for a minute at a time, and runs failed.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = Server(f"http://127.0.0.1:{port}/api", home)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-c", WITHOUT_COLLECTOR, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with process(command, server.environment | settings, home / "server.log"):
         yield server
 
